@@ -1,0 +1,60 @@
+# The commands of this project. `make` alone lists them.
+MAKEFLAGS += --no-print-directory
+.DEFAULT_GOAL := help
+
+HOST ?= 127.0.0.1
+PORT ?= 8000
+WORKERS ?= 1
+RECIPE ?= book
+PYTHON ?=
+export PYTHON
+
+RUN := .venv/.run
+DEV := .venv/.dev
+CODE := app training tests
+
+.PHONY: help serve test train check image lock clean
+
+help: ## list these commands
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS='	' read -r name text; do printf 'make %-8s %s\n' "$$name" "$$text"; done
+
+serve: $(RUN) ## serve the newest model on http://127.0.0.1:8000 (HOST=, PORT=, WORKERS=)
+	@exec .venv/bin/python -m app --host $(HOST) --port $(PORT) --workers $(WORKERS)
+
+test: $(DEV) ## run all tests (ARGS= for pytest's options)
+	@.venv/bin/python -m pytest --cov $(ARGS)
+
+train: $(RUN) ## train and publish the next version (RECIPE=book, DATA=path, MODELS=folder, SEED=0)
+	@.venv/bin/python -m training fit --recipe "$(RECIPE)" $(if $(DATA),--data "$(DATA)") $(if $(MODELS),--models "$(MODELS)") $(if $(SEED),--seed "$(SEED)")
+
+check: $(DEV) ## format, lint, types: says what is wrong, changes nothing
+	.venv/bin/ruff format --check --quiet $(CODE)
+	.venv/bin/ruff check $(CODE)
+	.venv/bin/mypy
+
+image: ## build the container's image
+	docker build -t digits .
+
+lock: $(DEV) ## choose the versions of all packages anew and write the lock files
+	for group in run uv; do $(MAKE) lock-$$group; done
+	$(MAKE) lock-dev
+
+LOCK = .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --upgrade pyproject.toml
+.PHONY: lock-run lock-uv lock-dev
+lock-run:
+	$(LOCK) -o requirements/run.txt
+lock-uv:
+	$(LOCK:pyproject.toml=) --group uv -o requirements/uv.txt
+lock-dev:
+	$(LOCK) --group dev --group uv --constraints requirements/run.txt --constraints requirements/uv.txt -o requirements/dev.txt
+
+clean: ## remove what was installed and cached
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
+
+$(RUN): requirements/run.txt requirements/uv.txt requirements/install.sh
+	@requirements/install.sh requirements/run.txt
+	@touch $@
+
+$(DEV): requirements/dev.txt requirements/uv.txt requirements/install.sh
+	@requirements/install.sh requirements/dev.txt
+	@touch $(RUN) $@

@@ -1,0 +1,1 @@
+"""The service: a picture of a digit in, the digit and its probabilities out."""

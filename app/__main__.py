@@ -1,0 +1,60 @@
+"""python -m app: serves the newest version of the model."""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+from app.model.versions import ModelError, choose_version
+from app.settings import Settings, SettingsError, option, variable
+
+EPILOG = """\
+examples:
+  python -m app                              serve on http://127.0.0.1:8000
+  python -m app --port 9000 --workers 2      on another port, with two processes
+  DIGITS_MODEL_VERSION=1 python -m app       serve version 1 rather than the newest
+  curl -F file=@tests/pictures/seven.png http://127.0.0.1:8000/predict
+
+Every option is also an environment variable; the option wins. It ends with status 0 on SIGTERM or Ctrl-C, and with
+status 2 when a setting, the address or the model folder is wrong."""
+
+
+def main(arguments: Sequence[str]) -> int:
+    options = {name: value for name, value in vars(_parser().parse_args(arguments)).items() if value is not None}
+    try:
+        settings = Settings.from_environment(os.environ, options)
+        choose_version(settings.model_dir, None if settings.model_version == "latest" else settings.model_version)
+    except (SettingsError, ModelError) as error:
+        return _fail(error)
+    from app.server import AddressError, exit_on_signals, serve  # after the settings: --help and errors come at once
+
+    exit_on_signals()
+    try:
+        serve(settings)
+    except AddressError as error:
+        return _fail(error)
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m app",
+        description="Serves a handwritten-digit model over HTTP.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    for name, field in Settings.model_fields.items():
+        parser.add_argument(
+            option(name), metavar=name.upper(), help=f"{field.description} ({variable(name)}, {field.default})"
+        )
+    return parser
+
+
+def _fail(error: Exception) -> int:
+    print(f"python -m app: {error}", file=sys.stderr)
+    return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

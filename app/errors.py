@@ -1,0 +1,113 @@
+"""What can go wrong with a request, one class each: the status and title are fixed, the detail is said by who raises.
+
+`app.problems` turns them into answers. Nothing here knows HTTP beyond the number of a status.
+"""
+
+from typing import ClassVar
+
+
+class ServiceError(Exception):
+    """An error that a client is told about.
+
+    `detail`: one or two sentences that say what was expected and what was received.
+    """
+
+    status: ClassVar[int] = 500
+    title: ClassVar[str] = "Internal error"
+    example: ClassVar[str] = "The service failed; its log has the reason under this request's id."
+    retry_after_s: ClassVar[int | None] = None
+    # True where part of the request's body may still be on its way, so the connection can't be used again.
+    body_unread: ClassVar[bool] = False
+
+    def __init__(self, detail: str = "") -> None:
+        self.detail = detail or self.example
+        super().__init__(self.detail)
+
+
+class BrokenForm(ServiceError):
+    status, title = 400, "The form can't be read"
+    example = "Expected a complete multipart/form-data body; received one whose last boundary is missing."
+
+
+class WrongField(ServiceError):
+    status, title = 400, "Not the expected form field"
+    example = "Expected one multipart field named 'file'; received 'picture'. With curl: -F file=@digit.png"
+
+
+class TooManyParts(ServiceError):
+    status, title = 400, "Too many parts in the form"
+    example = "Expected one multipart field named 'file'; received more than 8 parts."
+
+
+class NoPicture(ServiceError):
+    status, title = 400, "No picture in the request"
+    example = "Expected a picture as the multipart field 'file' or as the body itself; received an empty body."
+
+
+class BadQuery(ServiceError):
+    status, title = 400, "Bad query"
+    example = "Query parameter 'fit': expected 'auto' or 'never'; received 'sometimes'."
+
+
+class NotFound(ServiceError):
+    status, title = 404, "Not found"
+    example = "There is nothing at this path. GET /docs lists what there is."
+
+
+class WrongMethod(ServiceError):
+    status, title = 405, "Method not allowed"
+    example = "This path takes POST; received GET."
+
+
+class TooSlow(ServiceError):
+    status, title = 408, "The request came too slowly"
+    example = "Expected the whole body within 60 seconds; received 512 bytes by then."
+    body_unread = True
+
+
+class TooManyBytes(ServiceError):
+    status, title = 413, "Too many bytes"
+    example = "Expected a body of at most 20971520 bytes; received one that declares 31457280."
+    body_unread = True
+
+
+class TooManyPixels(ServiceError):
+    status, title = 413, "Too many pixels"
+    example = "Expected a picture of at most 64000000 pixels; received 30000x30000 = 900000000."
+
+
+class TooManyPictures(ServiceError):
+    status, title = 413, "Too many pictures"
+    example = "Expected at most 1024 pictures in one request; received more."
+
+
+class UnknownFormat(ServiceError):
+    status, title = 415, "Not a picture format that is read here"
+    example = "Expected a PNG, JPEG, WebP, GIF, BMP or TIFF; received 5 bytes that begin with b'hello'."
+
+
+class EmptyPicture(ServiceError):
+    status, title = 422, "The picture is empty"
+    example = "Expected the bytes of a picture; received a file of 0 bytes."
+
+
+class DamagedPicture(ServiceError):
+    status, title = 422, "The picture is damaged or cut off"
+    example = "Expected a whole PNG; received 200 bytes that can't be decoded: it ends before its end mark."
+
+
+class WrongSize(ServiceError):
+    status, title = 422, "The picture has the wrong size"
+    example = "Expected a picture of 28x28 pixels; received one of 640x480."
+
+
+class NotReady(ServiceError):
+    status, title = 503, "Not ready"
+    example = "The model is still being loaded; try again in a second."
+    retry_after_s = 1
+
+
+class Overloaded(ServiceError):
+    status, title = 503, "Overloaded"
+    example = "1024 pictures are waiting already; try again in a second."
+    retry_after_s = 1

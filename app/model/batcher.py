@@ -1,0 +1,78 @@
+"""Requests that are ready together share one call of the model."""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.errors import Overloaded
+
+Rows = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    rows: Rows
+    answer: asyncio.Future[Rows]
+
+
+class Batcher:
+    """Gathers what arrives in one turn of the event loop and runs it at the next: nobody waits for company.
+
+    `run`: float32 (N, 784) → float32 (N, 10). `max_batch` bounds the rows of one call, `max_pending` the rows that
+    wait. To be used from one event loop.
+    """
+
+    def __init__(self, run: Callable[[Rows], Rows], max_batch: int, max_pending: int) -> None:
+        self._run = run
+        self._max_batch = max_batch
+        self._max_pending = max_pending
+        self._waiting: deque[_Waiting] = deque()
+        self._pending = 0  # rows in _waiting
+
+    async def __call__(self, rows: Rows) -> Rows:
+        """`rows`: float32 (N, 784), 1 <= N <= max_batch → their probabilities, float32 (N, 10), in order.
+
+        Raises: Overloaded, when more than `max_pending` rows would wait and others wait already.
+        """
+        if self._waiting and self._pending + len(rows) > self._max_pending:
+            raise Overloaded(f"{self._pending} pictures are waiting already; try again in a second.")
+        loop = asyncio.get_running_loop()
+        if not self._waiting:
+            loop.call_soon(self._flush)
+        waiting = _Waiting(rows, loop.create_future())
+        self._waiting.append(waiting)
+        self._pending += len(rows)
+        return await waiting.answer
+
+    def _flush(self) -> None:
+        batch = self._take()
+        if self._waiting:  # more than one call's worth: the rest has its turn after what else is ready
+            asyncio.get_running_loop().call_soon(self._flush)
+        if not batch:
+            return
+        try:
+            answers = self._run(np.concatenate([each.rows for each in batch]))
+        except Exception as error:  # noqa: BLE001 - whatever it is, those who wait must hear of it
+            for each in batch:
+                each.answer.set_exception(error)
+            return
+        start = 0
+        for each in batch:
+            each.answer.set_result(answers[start : start + len(each.rows)])
+            start += len(each.rows)
+
+    def _take(self) -> list[_Waiting]:
+        """The longest row of requests from the front that fits one call, without those whose client has gone."""
+        batch: list[_Waiting] = []
+        size = 0
+        while self._waiting and (not batch or size + len(self._waiting[0].rows) <= self._max_batch):
+            each = self._waiting.popleft()
+            self._pending -= len(each.rows)
+            if not each.answer.cancelled():
+                batch.append(each)
+                size += len(each.rows)
+        return batch

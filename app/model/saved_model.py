@@ -1,0 +1,97 @@
+"""A SavedModel on the CPU: loaded, its signatures checked, warmed up, called."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.model.metadata import CLASSES, Metadata
+from app.model.runtime import prepare_tensorflow
+from app.model.versions import ModelError
+
+Pixels = NDArray[np.float32]
+Probabilities = NDArray[np.float32]
+
+PIXELS = 784
+# What a model must offer (DType names and shapes, None for the batch): name → (inputs, outputs).
+Tensors = Mapping[str, tuple[str, tuple[int | None, ...]]]
+SIGNATURES: dict[str, tuple[Tensors, Tensors]] = {
+    "serving_default": (
+        {"pixels": ("float32", (None, PIXELS))},
+        {"probabilities": ("float32", (None, CLASSES))},
+    ),
+    "images": (
+        {"images": ("uint8", (None, 28, 28))},
+        {"digits": ("int64", (None,)), "probabilities": ("float32", (None, CLASSES))},
+    ),
+}
+WARM_UP_BATCHES = (1, 2, 64)  # TensorFlow makes up its mind about a size the first time it sees it
+SUM_TOLERANCE = 1e-4  # ten float32 probabilities add up to 1 within this
+
+
+@dataclass(frozen=True)
+class SavedModel:
+    """One loaded version. `load` makes it; calling it answers."""
+
+    name: str
+    version: int
+    metadata: Metadata
+    _signature: Any = field(repr=False)
+    _loaded: Any = field(repr=False)  # the variables live as long as this does
+
+    def __call__(self, pixels: Pixels) -> Probabilities:
+        """`pixels`: float32 (N, 784) in 0..1, white ink on black → float32 (N, 10), each row adding up to 1."""
+        import tensorflow as tf  # no cost once `load` has imported it
+
+        answer: Probabilities = self._signature(pixels=tf.constant(pixels))["probabilities"].numpy()
+        return answer
+
+
+def load(version: Path) -> SavedModel:
+    """Loads the version in the folder `version` (`.../<name>/<number>`), checks it and warms it up. Takes seconds.
+
+    Raises: ModelError, when the folder holds no such model.
+    """
+    metadata = Metadata.read(version)
+    prepare_tensorflow()
+    import tensorflow as tf  # takes two seconds, and only those who load a model need it
+
+    try:
+        loaded = tf.saved_model.load(str(version))
+    except Exception as error:  # a damaged file makes TensorFlow raise many kinds, some of them its own
+        raise ModelError(f"TensorFlow can't load {version}: {_first_line(error)}") from error
+    _check_signatures(loaded.signatures, version)
+    model = SavedModel(version.parent.name, int(version.name), metadata, loaded.signatures["serving_default"], loaded)
+    _warm_up(model, version)
+    return model
+
+
+def _check_signatures(signatures: Mapping[str, Any], version: Path) -> None:
+    for name, (inputs, outputs) in SIGNATURES.items():
+        if name not in signatures:
+            raise ModelError(f"Expected the signature {name!r} in {version}; it has {sorted(signatures)}.")
+        signature = signatures[name]
+        for kind, want, got in (
+            ("takes", inputs, _tensors(signature.structured_input_signature[1])),
+            ("gives", outputs, _tensors(signature.structured_outputs)),
+        ):
+            if got != want:
+                raise ModelError(f"Expected that {name!r} of {version} {kind} {want}; it {kind} {got}.")
+
+
+def _tensors(specs: Mapping[str, Any]) -> dict[str, tuple[str, tuple[int | None, ...]]]:
+    return {name: (spec.dtype.name, tuple(spec.shape)) for name, spec in specs.items()}
+
+
+def _warm_up(model: SavedModel, version: Path) -> None:
+    for size in WARM_UP_BATCHES:
+        answer = model(np.zeros((size, PIXELS), np.float32))
+        if answer.shape != (size, CLASSES) or not np.allclose(answer.sum(axis=1), 1, atol=SUM_TOLERANCE):
+            raise ModelError(f"Expected probabilities that add up to 1 from {version}; got {answer[0].tolist()}.")
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]

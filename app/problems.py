@@ -1,0 +1,130 @@
+"""The one place that turns exceptions into answers: RFC 9457 `application/problem+json`."""
+
+import asyncio
+import contextlib
+import logging
+import re
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+from starlette.types import Receive, Scope, Send
+
+from app.errors import BadQuery, NotFound, ServiceError, WrongMethod
+from app.telemetry import HEADER, request_id
+
+log = logging.getLogger("digits")
+
+MEDIA_TYPE = "application/problem+json"
+# How long, and for how many bytes, a refused body is still taken in after the answer. Closing at once would reset
+# the connection, and a client that is busy sending might never see why.
+LINGER_SECONDS = 1.0
+LINGER_BYTES = 4 * 1024 * 1024
+
+Problem = dict[str, Any]
+
+
+def problem(error: ServiceError, id_of_request: str) -> Problem:
+    """The body for `error`: type, title, status, detail, request_id."""
+    return {
+        "type": "urn:digits:" + re.sub(r"(?<!^)(?=[A-Z])", "-", type(error).__name__).lower(),
+        "title": error.title,
+        "status": error.status,
+        "detail": error.detail,
+        "request_id": id_of_request,
+    }
+
+
+def install(app: FastAPI) -> None:
+    """Has every error of `app` answered as a problem."""
+    app.add_exception_handler(ServiceError, _answer_service_error)
+    app.add_exception_handler(RequestValidationError, _answer_validation_error)
+    app.add_exception_handler(HTTPException, _answer_http_exception)
+    app.add_exception_handler(ClientDisconnect, _answer_nobody)
+    app.add_exception_handler(Exception, _answer_our_fault)
+
+
+def examples(*kinds: type[ServiceError]) -> dict[int | str, dict[str, Any]]:
+    """The `responses` of a route for OpenAPI: an example for each kind of error, gathered by status."""
+    responses: dict[int | str, dict[str, Any]] = {}
+    every: tuple[type[ServiceError], ...] = (*kinds, ServiceError)
+    for kind in every:
+        of_status = responses.setdefault(
+            kind.status,
+            {"description": HTTPStatus(kind.status).phrase, "content": {MEDIA_TYPE: {"examples": {}}}},
+        )
+        example = {"summary": kind.title, "value": problem(kind(), "6f1c0e5a9d3b7c24")}
+        of_status["content"][MEDIA_TYPE]["examples"][kind.__name__] = example
+    return responses
+
+
+def _respond(request: Request, error: ServiceError) -> Response:
+    headers = {HEADER: request_id(request.scope)}
+    if error.retry_after_s is not None:
+        headers["Retry-After"] = str(error.retry_after_s)
+    kind = _LingeringResponse if error.body_unread else JSONResponse
+    return kind(problem(error, request_id(request.scope)), error.status, headers, MEDIA_TYPE)
+
+
+class _LingeringResponse(JSONResponse):
+    """Answers at once, takes in a little more of the body, and only then closes the connection."""
+
+    def init_headers(self, headers: Any = None) -> None:
+        super().init_headers({**(headers or {}), "Connection": "close"})
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        await send({"type": "http.response.body", "body": self.body, "more_body": True})
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LINGER_SECONDS):
+                await _discard(receive, LINGER_BYTES)
+        await send({"type": "http.response.body", "body": b""})
+
+
+async def _discard(receive: Receive, limit: int) -> None:
+    while limit > 0:
+        message = await receive()
+        if message["type"] != "http.request" or not message.get("more_body"):
+            return
+        limit -= len(message.get("body", b""))
+
+
+async def _answer_service_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, ServiceError)
+    return _respond(request, error)
+
+
+async def _answer_validation_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    return _respond(request, BadQuery(_first_of(error.errors())))
+
+
+def _first_of(errors: Sequence[Any]) -> str:
+    first = errors[0]
+    return f"Query parameter {first['loc'][-1]!r}: {first['msg'].lower()}; received {str(first.get('input'))[:100]!r}."
+
+
+async def _answer_http_exception(request: Request, error: Exception) -> Response:
+    """What the framework itself raises: no such path, or not with this method."""
+    assert isinstance(error, HTTPException)
+    if error.status_code == WrongMethod.status:
+        allowed = (error.headers or {}).get("Allow", "")
+        response = _respond(request, WrongMethod(f"This path takes {allowed}; received {request.method}."))
+        response.headers["Allow"] = allowed
+        return response
+    return _respond(request, NotFound())
+
+
+async def _answer_nobody(request: Request, error: Exception) -> Response:
+    """The client has gone before its request was complete. Nobody reads this; the status is for the log."""
+    return Response(status_code=400)
+
+
+async def _answer_our_fault(request: Request, error: Exception) -> Response:
+    log.error("request %s failed", request_id(request.scope))
+    return _respond(request, ServiceError())

@@ -1,0 +1,95 @@
+"""The table where pictures and the model meet: bytes → decode → normalize → batcher → answer. Usable without HTTP."""
+
+import base64
+from dataclasses import dataclass
+from io import BytesIO
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from app.errors import ServiceError
+from app.images.decode import Grey, decode
+from app.images.normalize import SIDE, normalize
+from app.model.batcher import Batcher
+from app.model.saved_model import SavedModel
+
+
+@dataclass(frozen=True, slots=True)
+class PictureNote:
+    """What was found and done on the way from the file to 28x28.
+
+    `box`: left, top, right, bottom of the part of the picture that was fitted, in its pixels; None where the
+    picture was taken as it is. `preview`: the 28x28 that the model saw, as PNG in base64, when asked for.
+    """
+
+    width: int
+    height: int
+    fitted: bool = False
+    inverted: bool = False
+    box: tuple[int, int, int, int] | None = None
+    warnings: tuple[str, ...] = ()
+    preview: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """`probabilities`: ten, in 0..1, in the order of the classes; `confidence` is the one of `digit`."""
+
+    digit: int
+    label: str
+    confidence: float
+    probabilities: list[float]
+    picture: PictureNote
+
+
+class Reader:
+    """Reads pictures with one loaded model. To be used from one event loop.
+
+    `max_pixels` bounds a picture; `max_batch` the rows of one call of the model; `max_pending` the rows that wait.
+    """
+
+    def __init__(self, model: SavedModel, max_pixels: int, max_batch: int, max_pending: int) -> None:
+        self.model = model
+        self._max_pixels = max_pixels
+        self._batcher = Batcher(model, max_batch, max_pending)
+
+    async def read(self, data: bytes, preview: bool = False) -> Answer:
+        """Answers the picture file `data`.
+
+        Raises: a ServiceError that says what is wrong with the picture, or Overloaded.
+        """
+        image, note = self._prepare(data, preview)
+        probabilities = await self._batcher(normalize(image[np.newaxis]))
+        return self._answer(probabilities[0], note)
+
+    async def read_many(self, files: list[bytes]) -> list[Answer | ServiceError]:
+        """Answers each file, in order; a file that can't be read has its error in its place."""
+        prepared = [self._prepare_or_error(data) for data in files]
+        good = [each for each in prepared if not isinstance(each, ServiceError)]
+        if not good:
+            return [each for each in prepared if isinstance(each, ServiceError)]
+        rows = iter(await self._batcher(normalize(np.stack([image for image, _ in good]))))
+        return [each if isinstance(each, ServiceError) else self._answer(next(rows), each[1]) for each in prepared]
+
+    def _prepare(self, data: bytes, preview: bool = False) -> tuple[Grey, PictureNote]:
+        image = decode(data, self._max_pixels, required_size=(SIDE, SIDE))
+        height, width = image.shape
+        return image, PictureNote(width, height, preview=_png_base64(image) if preview else None)
+
+    def _prepare_or_error(self, data: bytes) -> tuple[Grey, PictureNote] | ServiceError:
+        try:
+            return self._prepare(data)
+        except ServiceError as error:
+            return error
+
+    def _answer(self, probabilities: NDArray[np.float32], note: PictureNote) -> Answer:
+        digit = int(probabilities.argmax())
+        values: list[float] = probabilities.tolist()
+        return Answer(digit, self.model.metadata.labels[digit], values[digit], values, note)
+
+
+def _png_base64(image: Grey) -> str:
+    file = BytesIO()
+    Image.fromarray(image).save(file, "PNG")
+    return base64.b64encode(file.getvalue()).decode("ascii")

@@ -1,0 +1,96 @@
+"""What the answers look like, for OpenAPI. `app.reader.Answer` says what the values mean."""
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class ModelRef(BaseModel):
+    name: str
+    version: int
+
+
+class PictureOut(BaseModel):
+    width: int = Field(description="of the picture as it was sent, in pixels, like height")
+    height: int
+    fitted: bool = Field(description="whether it was cropped, scaled and centred")
+    inverted: bool = Field(description="whether dark ink on light paper was turned round")
+    box: tuple[int, int, int, int] | None = Field(description="left, top, right, bottom of the part that was fitted")
+    warnings: list[str] = Field(description="what may have made the answer wrong, in plain words")
+
+
+class PictureWithPreview(PictureOut):
+    preview: str | None = Field(None, description="with ?preview=true: the 28x28 the model saw, a PNG in base64")
+
+
+class Read(BaseModel):
+    digit: int = Field(ge=0, le=9, description="the class with the highest probability")
+    label: str = Field(description="that class's name")
+    confidence: float = Field(ge=0, le=1, description="probabilities[digit]")
+    probabilities: list[float] = Field(min_length=10, max_length=10)
+
+
+PROBABILITIES = [0.0, 0.0, 0.0, 0.0001, 0.0, 0.0, 0.0, 0.9998, 0.0, 0.0001]
+READ: dict[str, Any] = {"digit": 7, "label": "7", "confidence": 0.9998, "probabilities": PROBABILITIES}
+PICTURE: dict[str, Any] = {"width": 28, "height": 28, "fitted": False, "inverted": False, "box": None, "warnings": []}
+MODEL: dict[str, Any] = {"name": "mnist_mlp", "version": 1}
+
+
+class Prediction(Read):
+    model_config = ConfigDict(json_schema_extra={"example": {**READ, "model": MODEL, "picture": PICTURE}})
+
+    model: ModelRef
+    picture: PictureWithPreview
+
+
+class BatchRead(Read):
+    picture: PictureOut
+
+
+class ProblemOut(BaseModel):
+    type: str
+    title: str
+    status: int
+    detail: str
+    request_id: str
+
+
+BATCH_EXAMPLE: dict[str, Any] = {
+    "results": [
+        {**READ, "picture": PICTURE},
+        {
+            "type": "urn:digits:empty-picture",
+            "title": "The picture is empty",
+            "status": 422,
+            "detail": "Expected the bytes of a picture; received a file of 0 bytes.",
+            "request_id": "6f1c0e5a9d3b7c24",
+        },
+    ],
+    "model": MODEL,
+}
+
+
+class BatchPrediction(BaseModel):
+    model_config = ConfigDict(json_schema_extra={"example": BATCH_EXAMPLE})
+
+    results: list[BatchRead | ProblemOut] = Field(description="one answer or one problem a picture, in order")
+    model: ModelRef
+
+
+class ModelOut(ModelRef):
+    """The served version, as its metadata.json tells it."""
+
+    versions: list[int] = Field(description="all complete versions in the model folder, oldest first")
+    labels: list[str]
+    signatures: dict[str, dict[str, dict[str, dict[str, Any]]]] = Field(
+        description="name → inputs and outputs → tensor → dtype and shape (null: any number of pictures)"
+    )
+    metadata: dict[str, Any] = Field(description="recipe, seed, data hash, package versions, metrics")
+
+
+class Status(BaseModel):
+    status: str
+
+
+class Ready(Status):
+    model: ModelRef

@@ -1,0 +1,65 @@
+"""Every setting of the service: from the environment (`DIGITS_PORT`) or the command line (`--port`)."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+PREFIX = "DIGITS_"
+CHECKOUT = Path(__file__).resolve().parent.parent
+
+
+class SettingsError(ValueError):
+    """A setting is wrong; the message says which, what was expected and what was given."""
+
+
+class Settings(BaseModel):
+    """All settings, checked. A field's description is what `--help` and README say of it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+
+    host: str = Field(
+        "127.0.0.1", min_length=1, description="the address to listen on; 0.0.0.0 for every one (so in the container)"
+    )
+    port: int = Field(8000, ge=0, le=65535, description="the port to listen on; 0 takes a free one")
+    workers: int = Field(1, ge=1, le=256, description="processes that serve, each with a model of its own")
+    model_dir: Path = Field(
+        CHECKOUT / "models" / "mnist_mlp", description="the folder that holds the versions of the model"
+    )
+    model_version: Literal["latest"] | Annotated[int, Field(ge=0)] = Field(
+        "latest", description="the version to serve: latest, or a number"
+    )
+    max_upload_bytes: int = Field(20 * 1024 * 1024, ge=1024, description="the largest body of a request, in bytes")
+    max_pixels: int = Field(64_000_000, ge=784, description="the largest picture, in pixels (width x height)")
+    max_batch: int = Field(1024, ge=1, le=65536, description="the most pictures in one request or one model call")
+    max_pending: int = Field(1024, ge=1, description="the most pictures that may wait; above it the answer is 503")
+    receive_seconds: float = Field(60, gt=0, le=3600, description="the longest time that a body may take to arrive")
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str], options: Mapping[str, str]) -> Self:
+        """Options win over the environment, the environment over the defaults.
+
+        `options` and `environment` hold texts; options by field name, the environment by prefixed upper-case name.
+        Raises: SettingsError, with one sentence.
+        """
+        given = {name: environment[variable(name)] for name in cls.model_fields if variable(name) in environment}
+        try:
+            return cls.model_validate({**given, **options})
+        except ValidationError as error:
+            problems = error.errors()
+            name = str(problems[0]["loc"][0])
+            source = option(name) if name in options else variable(name)
+            # a field that takes one thing or another has a message for each
+            expected = " or ".join(each["msg"].lower() for each in problems if each["loc"][0] == name)
+            raise SettingsError(f"{source}: {expected}; got {problems[0]['input']!r}.") from error
+
+
+def variable(name: str) -> str:
+    """The environment variable of a field: port → DIGITS_PORT."""
+    return PREFIX + name.upper()
+
+
+def option(name: str) -> str:
+    """The command-line option of a field: port → --port."""
+    return "--" + name.replace("_", "-")

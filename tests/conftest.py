@@ -1,0 +1,114 @@
+import json
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+import uvicorn
+from numpy.typing import NDArray
+
+from app.main import create_app
+from app.model import saved_model
+from app.model.saved_model import SavedModel
+from app.settings import Settings
+from tests.support import SHIPPED
+from training.dataset import Dataset, load
+from training.export import export
+
+# Small enough to be reached in a test, large enough for everything else.
+MAX_UPLOAD_BYTES = 1_000_000
+MAX_BATCH = 40
+RECEIVE_SECONDS = 1.5
+
+
+@pytest.fixture(scope="session")
+def mnist() -> Dataset:
+    return load()
+
+
+@pytest.fixture(scope="session")
+def shipped() -> SavedModel:
+    newest = max(int(entry.name) for entry in SHIPPED.iterdir() if entry.name.isdecimal())
+    return saved_model.load(SHIPPED / str(newest))
+
+
+def tiny_weights() -> list[NDArray[np.float32]]:
+    """A network whose answer is arithmetic: the brightest of ten horizontal bands, see `tests.support.band`."""
+    w1 = np.zeros((28, 28, 512), np.float32)
+    for digit in range(10):
+        w1[4 + 2 * digit : 6 + 2 * digit, :, digit] = 1 / 56
+    w2 = np.zeros((512, 10), np.float32)
+    w2[:10] = 10 * np.eye(10)
+    return [w1.reshape(784, 512), np.zeros(512, np.float32), w2, np.zeros(10, np.float32)]
+
+
+def write_version(folder: Path, number: int, **metadata: Any) -> Path:
+    """A complete version of the tiny model."""
+    version = folder / str(number)
+    export(tiny_weights(), version)
+    document = {"labels": [f"digit {digit}" for digit in range(10)], "fit": "digits"} | metadata
+    (version / "metadata.json").write_text(json.dumps(document))
+    return version
+
+
+@pytest.fixture(scope="session")
+def tiny_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model folder, `.../tiny`, with versions 1 and 2 of the tiny model."""
+    folder = tmp_path_factory.mktemp("models") / "tiny"
+    write_version(folder, 1)
+    write_version(folder, 2)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_url(tiny_models: Path) -> Iterator[str]:
+    """The address of a real server in a thread of this process, with the tiny model and small limits."""
+    settings = Settings(
+        model_dir=tiny_models,
+        max_upload_bytes=MAX_UPLOAD_BYTES,
+        max_batch=MAX_BATCH,
+        receive_seconds=RECEIVE_SECONDS,
+    )
+    with serving(settings) as url:
+        yield url
+
+
+class serving:  # noqa: N801 - used as a context manager
+    """Runs the application under uvicorn in a thread, and waits until it is ready."""
+
+    def __init__(self, settings: Settings) -> None:
+        config = uvicorn.Config(create_app(settings), port=0, log_config=None, timeout_graceful_shutdown=5)
+        self._server = uvicorn.Server(config)
+        self._thread = threading.Thread(target=self._server.run)
+
+    def __enter__(self) -> str:
+        self._thread.start()
+        while not self._server.started:
+            time.sleep(0.01)
+        port = self._server.servers[0].sockets[0].getsockname()[1]
+        url = f"http://127.0.0.1:{port}"
+        while httpx.get(url + "/readyz").status_code != 200:
+            time.sleep(0.01)
+        return url
+
+    def __exit__(self, *_: object) -> None:
+        self._server.should_exit = True
+        self._thread.join()
+
+
+@pytest.fixture(scope="session")
+def client(tiny_url: str) -> Iterator[httpx.Client]:
+    """A client of the tiny service."""
+    with httpx.Client(base_url=tiny_url, timeout=30) as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def shipped_url() -> Iterator[str]:
+    """The address of a real server in a thread of this process, with the newest shipped model and default settings."""
+    with serving(Settings()) as url:
+        yield url

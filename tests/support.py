@@ -1,0 +1,98 @@
+"""What several tests need: the service as a process, pictures as bytes, a forward pass in NumPy."""
+
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+SHIPPED = CHECKOUT / "models" / "mnist_mlp"
+SEVEN = CHECKOUT / "tests" / "pictures" / "seven.png"
+START_SECONDS = 60  # TensorFlow on a busy machine
+
+
+def encode(image: NDArray[Any] | Image.Image, kind: str = "PNG", **options: Any) -> bytes:
+    """A picture as the bytes of a file."""
+    file = BytesIO()
+    picture = image if isinstance(image, Image.Image) else Image.fromarray(image)
+    picture.save(file, kind, **options)
+    return file.getvalue()
+
+
+def band(digit: int) -> NDArray[np.uint8]:
+    """A 28x28 picture that the tiny model reads as `digit`: two white rows in one of ten places."""
+    image = np.zeros((28, 28), np.uint8)
+    image[4 + 2 * digit : 6 + 2 * digit] = 255
+    return image
+
+
+def forward(weights: list[NDArray[np.float32]], pixels: NDArray[np.float32]) -> NDArray[np.float32]:
+    """relu(x·W1 + b1)·W2 + b2 → softmax, in NumPy: owes nothing to TensorFlow."""
+    w1, b1, w2, b2 = weights
+    logits = np.maximum(pixels @ w1 + b1, 0) @ w2 + b2
+    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+    answer: NDArray[np.float32] = powers / powers.sum(axis=1, keepdims=True)
+    return answer
+
+
+@dataclass
+class Service:
+    """A running `python -m app`."""
+
+    process: subprocess.Popen[str]
+    url: str
+    log: Path
+
+    def stop(self, number: int, timeout_s: float = 20) -> int:
+        self.process.send_signal(number)
+        return self.process.wait(timeout_s)
+
+    def wait_until_ready(self) -> None:
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline:
+            assert self.process.poll() is None, f"it ended:\n{self.log.read_text()}"
+            try:
+                if httpx.get(self.url + "/readyz", timeout=5).status_code == 200:
+                    return
+            except httpx.TransportError:
+                pass
+            time.sleep(0.02)
+        raise AssertionError(f"not ready after {START_SECONDS} s:\n{self.log.read_text()}")
+
+
+@contextmanager
+def running_service(folder: Path, *options: str, wait: bool = True) -> Iterator[Service]:
+    """The service as people start it, on a free port, its log in `folder`."""
+    log = folder / "service.log"
+    command = [sys.executable, "-m", "app", "--port", "0", *options]
+    with log.open("w") as file:
+        process = subprocess.Popen(command, cwd=CHECKOUT, stdout=file, stderr=file, text=True)
+    try:
+        service = Service(process, _address(process, log), log)
+        if wait:
+            service.wait_until_ready()
+        yield service
+    finally:
+        process.kill()
+        process.wait()
+
+
+def _address(process: subprocess.Popen[str], log: Path) -> str:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        if found := re.search(r"listening on (http://\S+)", log.read_text()):
+            return found[1]
+        assert process.poll() is None, f"it ended:\n{log.read_text()}"
+        time.sleep(0.02)
+    raise AssertionError("it never said where it listens")

@@ -1,0 +1,70 @@
+"""The documentation names every status, each with an example that is true to what the service answers."""
+
+from typing import Any
+
+import httpx
+import pytest
+
+from app import errors
+from app.routes.schemas import BatchPrediction, Prediction
+
+
+@pytest.fixture(scope="module")
+def paths(client: httpx.Client) -> dict[str, Any]:
+    paths: dict[str, Any] = client.get("/openapi.json").json()["paths"]
+    return paths
+
+
+def test_the_page_is_there(client: httpx.Client) -> None:
+    response = client.get("/docs")
+    assert response.status_code == 200
+    assert "text/html" in response.headers["Content-Type"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "statuses"),
+    [
+        ("post", "/predict", ["200", "400", "408", "413", "415", "422", "500", "503"]),
+        ("post", "/predict/batch", ["200", "400", "408", "413", "415", "500", "503"]),
+        ("get", "/model", ["200", "500", "503"]),
+        ("get", "/readyz", ["200", "500", "503"]),
+        ("get", "/livez", ["200"]),
+    ],
+)
+def test_every_status_is_declared(paths: dict[str, Any], method: str, path: str, statuses: list[str]) -> None:
+    assert sorted(paths[path][method]["responses"]) == statuses
+
+
+def test_every_error_has_an_example_with_its_status(paths: dict[str, Any]) -> None:
+    seen = set()
+    for path in ("/predict", "/predict/batch"):
+        for status, response in paths[path]["post"]["responses"].items():
+            if status == "200":
+                continue
+            for name, example in response["content"]["application/problem+json"]["examples"].items():
+                assert example["value"]["status"] == int(status)
+                assert example["value"]["detail"]
+                seen.add(name)
+    children = {each.__name__ for each in errors.ServiceError.__subclasses__()} | {"ServiceError"}
+    assert seen == children - {"NotFound", "WrongMethod"}  # these two belong to no route
+
+
+def test_the_examples_of_answers_fit_their_schemas() -> None:
+    for schema in (Prediction, BatchPrediction):
+        schema.model_validate(schema.model_config["json_schema_extra"]["example"])  # type: ignore[index]
+
+
+def test_real_answers_fit_the_schemas(client: httpx.Client) -> None:
+    from tests.support import band, encode
+
+    one = client.post("/predict?preview=true", files={"file": encode(band(1))}).json()
+    assert Prediction.model_validate(one).model_dump(mode="json") == one
+    many = client.post("/predict/batch", files=[("files", encode(band(1))), ("files", b"")]).json()
+    assert BatchPrediction.model_validate(many).model_dump(mode="json") == many
+
+
+def test_how_a_picture_is_sent_is_documented(paths: dict[str, Any]) -> None:
+    content = paths["/predict"]["post"]["requestBody"]["content"]
+    assert set(content) == {"multipart/form-data", "image/*", "application/octet-stream"}
+    assert "file" in content["multipart/form-data"]["schema"]["properties"]
+    assert [each["name"] for each in paths["/predict"]["post"]["parameters"]] == ["fit", "preview"]

@@ -1,0 +1,112 @@
+"""POST /predict and /predict/batch, over HTTP, with a model whose answer is arithmetic."""
+
+import base64
+from io import BytesIO
+
+import httpx
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.conftest import MAX_BATCH
+from tests.support import band, encode
+
+
+def upload(client: httpx.Client, data: bytes, query: str = "") -> httpx.Response:
+    return client.post(f"/predict{query}", files={"file": ("digit.png", data, "image/png")})
+
+
+@pytest.mark.parametrize("digit", range(10))
+def test_a_form_is_answered(client: httpx.Client, digit: int) -> None:
+    response = upload(client, encode(band(digit)))
+    assert response.status_code == 200
+    answer = response.json()
+    assert answer["digit"] == digit
+    assert answer["label"] == f"digit {digit}"
+    assert answer["confidence"] == answer["probabilities"][digit] == max(answer["probabilities"])
+    assert sum(answer["probabilities"]) == pytest.approx(1, abs=1e-5)
+    assert answer["model"] == {"name": "tiny", "version": 2}
+    assert answer["picture"] == {
+        "width": 28,
+        "height": 28,
+        "fitted": False,
+        "inverted": False,
+        "box": None,
+        "warnings": [],
+    }
+
+
+@pytest.mark.parametrize("content_type", ["image/png", "image/x-unknown", "application/octet-stream", "IMAGE/PNG; q=1"])
+def test_the_picture_itself_may_be_the_body(client: httpx.Client, content_type: str) -> None:
+    response = client.post("/predict", content=encode(band(4)), headers={"Content-Type": content_type})
+    assert response.status_code == 200
+    assert response.json()["digit"] == 4
+
+
+def test_a_body_without_a_content_type_is_taken_for_a_picture(client: httpx.Client) -> None:
+    response = client.post("/predict", content=encode(band(5)))
+    assert response.json()["digit"] == 5
+
+
+@pytest.mark.parametrize("kind", ["PNG", "BMP", "GIF", "TIFF", "JPEG", "WEBP"])
+def test_every_format_is_read(client: httpx.Client, kind: str) -> None:
+    assert upload(client, encode(Image.fromarray(band(6)).convert("RGB"), kind)).json()["digit"] == 6
+
+
+def test_a_chunked_body_is_read(client: httpx.Client) -> None:
+    data = encode(band(8))
+    response = client.post(
+        "/predict", content=iter([data[:30], data[30:]]), headers={"Content-Type": "application/octet-stream"}
+    )
+    assert response.json()["digit"] == 8
+
+
+def test_fit_never_is_taken_and_anything_else_is_a_bad_query(client: httpx.Client) -> None:
+    assert upload(client, encode(band(1)), "?fit=never").json()["digit"] == 1
+    response = upload(client, encode(band(1)), "?fit=sometimes")
+    assert response.status_code == 400
+    assert "'fit'" in response.json()["detail"]
+    assert "'auto' or 'never'" in response.json()["detail"]
+    assert "'sometimes'" in response.json()["detail"]
+
+
+def test_a_preview_is_the_picture_that_the_model_saw(client: httpx.Client) -> None:
+    preview = upload(client, encode(band(2)), "?preview=true").json()["picture"]["preview"]
+    assert (np.asarray(Image.open(BytesIO(base64.b64decode(preview)))) == band(2)).all()
+    assert "preview" not in upload(client, encode(band(2))).json()["picture"]
+
+
+def test_a_batch_is_answered_in_order_with_a_problem_where_one_belongs(client: httpx.Client) -> None:
+    pictures = [encode(band(3)), b"", encode(band(9)), b"hello", encode(Image.new("L", (30, 20)))]
+    response = client.post("/predict/batch", files=[("files", ("x", data)) for data in pictures])
+    assert response.status_code == 200
+    answer = response.json()
+    assert answer["model"] == {"name": "tiny", "version": 2}
+    results = answer["results"]
+    assert [result.get("digit") for result in results] == [3, None, 9, None, None]
+    assert [result.get("status") for result in results] == [None, 422, None, 415, 422]
+    assert results[0]["picture"]["width"] == 28
+    assert "30x20" in results[4]["detail"]
+    assert results[1]["request_id"] == response.headers["X-Request-ID"]
+
+
+def test_a_batch_without_one_good_picture_is_answered_too(client: httpx.Client) -> None:
+    response = client.post("/predict/batch", files=[("files", ("x", b"no")), ("files", ("y", b""))])
+    assert [result["status"] for result in response.json()["results"]] == [415, 422]
+
+
+def test_a_batch_of_the_most_pictures_and_one_more(client: httpx.Client) -> None:
+    files = [("files", ("x", encode(band(digit % 10)))) for digit in range(MAX_BATCH)]
+    response = client.post("/predict/batch", files=files)
+    assert [result["digit"] for result in response.json()["results"]] == [digit % 10 for digit in range(MAX_BATCH)]
+    response = client.post("/predict/batch", files=[*files, files[0]])
+    assert response.status_code == 413
+    assert f"at most {MAX_BATCH} pictures" in response.json()["detail"]
+
+
+def test_every_answer_has_an_id_and_a_sane_one_is_kept(client: httpx.Client) -> None:
+    assert client.get("/livez").headers["X-Request-ID"] != client.get("/livez").headers["X-Request-ID"]
+    assert client.get("/livez", headers={"X-Request-ID": "abc-1:2"}).headers["X-Request-ID"] == "abc-1:2"
+    for odd in ('a"b', "a b", "x" * 129, "é"):
+        headers = {b"X-Request-ID": odd.encode("latin-1")}
+        assert client.get("/livez", headers=headers).headers["X-Request-ID"] != odd

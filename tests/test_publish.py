@@ -1,0 +1,137 @@
+"""A version appears whole or not at all."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from app.model import saved_model
+from app.model.versions import choose_version, list_versions
+from tests.conftest import tiny_weights
+from tests.support import CHECKOUT, forward
+from training.errors import TrainingError
+from training.publish import INCOMING, LEFTOVER_SECONDS, check_folder, publish
+
+METADATA = {"labels": [str(digit) for digit in range(10)], "note": "größer"}
+
+
+def predict(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
+    return forward(tiny_weights(), pixels)
+
+
+def test_the_next_version_is_published_whole(tmp_path: Path) -> None:
+    models = tmp_path / "new" / "models"
+    for number in (1, 2):
+        folder = publish(tiny_weights(), predict, METADATA, models)
+        assert folder == models / str(number)
+    assert list_versions(models) == [1, 2]
+    assert sorted(entry.name for entry in models.iterdir()) == ["1", "2"]
+    assert json.loads((folder / "metadata.json").read_text("utf-8")) == METADATA
+    pixels = np.random.default_rng(0).random((5, 784), np.float32)
+    assert np.abs(saved_model.load(folder)(pixels) - predict(pixels)).max() <= 1e-5
+
+
+def test_the_number_after_the_highest_is_taken_whatever_that_is(tmp_path: Path) -> None:
+    (tmp_path / "41").mkdir()
+    (tmp_path / "41" / "unfinished").touch()
+    assert publish(tiny_weights(), predict, METADATA, tmp_path).name == "42"
+
+
+def test_what_is_published_is_readable_by_another_user(tmp_path: Path) -> None:
+    folder = publish(tiny_weights(), predict, METADATA, tmp_path)
+    for path in [folder, *folder.rglob("*")]:
+        assert path.stat().st_mode & 0o004, path
+
+
+def test_two_that_publish_at_once_get_two_numbers(tmp_path: Path) -> None:
+    folders: list[Path] = []
+    threads = [
+        threading.Thread(target=lambda: folders.append(publish(tiny_weights(), predict, METADATA, tmp_path)))
+        for _ in range(3)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(folder.name for folder in folders) == ["1", "2", "3"]
+    assert list_versions(tmp_path) == [1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        lambda pixels: predict(pixels) + 1e-4,
+        lambda pixels: predict(pixels) * np.nan,
+        lambda pixels: predict(1 - pixels),
+    ],
+    ids=["a little", "no number", "inverted"],
+)
+def test_a_model_that_answers_otherwise_than_the_trained_one_is_not_published(tmp_path: Path, wrong: object) -> None:
+    with pytest.raises(TrainingError, match="Nothing is published"):
+        publish(tiny_weights(), wrong, METADATA, tmp_path)  # type: ignore[arg-type]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_written_to_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for models in (tmp_path / "file", tmp_path / "file" / "models", Path("/proc/models")):
+        with pytest.raises(TrainingError, match="Expected a folder that can be written to"):
+            check_folder(models)
+
+
+def test_old_leftovers_of_killed_runs_are_removed_and_young_ones_left(tmp_path: Path) -> None:
+    old, young = tmp_path / f"{INCOMING}old", tmp_path / f"{INCOMING}young"
+    for folder in (old, young):
+        (folder / "0").mkdir(parents=True)
+    long_ago = time.time() - LEFTOVER_SECONDS - 60
+    os.utime(old, (long_ago, long_ago))
+    check_folder(tmp_path)
+    assert not old.exists()
+    assert young.exists()
+
+
+KILLED_AT_EACH_STEP = """
+import os, signal, sys
+from pathlib import Path
+from tests.conftest import tiny_weights
+from tests.test_publish import METADATA, predict
+from training import publish
+
+def trace(frame, event, argument):
+    if frame.f_code.co_filename == publish.__file__:
+        trace.steps += 1
+        if trace.steps == int(sys.argv[2]):
+            os.kill(os.getpid(), signal.SIGKILL)
+    return trace
+trace.steps = 0
+sys.settrace(trace)
+publish.publish(tiny_weights(), predict, METADATA, Path(sys.argv[1]))
+"""
+
+
+@pytest.mark.parametrize("step", [20, 40, 55, 70, 90, 10_000])
+def test_killed_at_any_step_it_leaves_no_half_version(tmp_path: Path, step: int, tiny_models: Path) -> None:
+    command = [sys.executable, "-c", KILLED_AT_EACH_STEP, str(tmp_path), str(step)]
+    status = subprocess.run(command, cwd=CHECKOUT, check=False, capture_output=True).returncode
+    assert status == (0 if step == 10_000 else -signal.SIGKILL)
+    numbers = [entry.name for entry in tmp_path.iterdir() if not entry.name.startswith(INCOMING)]
+    assert numbers == (["1"] if list_versions(tmp_path) else [])
+    if numbers:
+        saved_model.load(choose_version(tmp_path))
+
+
+def test_the_saved_model_holds_four_variables_and_its_two_signatures(tmp_path: Path) -> None:
+    folder = publish(tiny_weights(), predict, METADATA, tmp_path)
+    loaded = tf.saved_model.load(str(folder))
+    assert [tuple(loaded.w1.shape), tuple(loaded.b1.shape)] == [(784, 512), (512,)]
+    assert [tuple(loaded.w2.shape), tuple(loaded.b2.shape)] == [(512, 10), (10,)]
+    assert set(loaded.signatures) == {"serving_default", "images"}

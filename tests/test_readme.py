@@ -1,0 +1,153 @@
+"""README is run: each command in it, each answer, each table and each figure."""
+
+import itertools
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from app.main import create_app
+from app.settings import Settings, variable
+from tests.support import CHECKOUT, SHIPPED, START_SECONDS
+
+README = (CHECKOUT / "README.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(r"```(\w+)\n(.*?)```", README, re.S)
+COMMANDS = [line for language, text in BLOCKS if language == "sh" for line in text.splitlines()]
+# an answer stands right after its request
+ANSWERS = {
+    text.strip(): json.loads(following)
+    for (language, text), (kind, following) in itertools.pairwise(BLOCKS)
+    if (language, kind) == ("sh", "json")
+}
+ELSEWHERE = {
+    "make test": "is what runs this",
+    "make check": "is run by .ci/run",
+    "make image": "is built and run by tests/container",
+    "docker run --rm -p 8000:8000 digits": "is built and run by tests/container",
+}
+RUN_HERE = [command for command in COMMANDS if command not in ELSEWHERE and command != "make serve"]
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of this checkout, so that what README's commands write harms nothing; the packages are shared."""
+    copy = tmp_path_factory.mktemp("checkout")
+    listing = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
+    for name in subprocess.run(listing, cwd=CHECKOUT, capture_output=True, text=True, check=True).stdout.splitlines():
+        (copy / name).parent.mkdir(parents=True, exist_ok=True)
+        if (CHECKOUT / name).exists():
+            shutil.copy2(CHECKOUT / name, copy / name)
+    (copy / ".venv").symlink_to(CHECKOUT / ".venv")
+    return copy
+
+
+@pytest.fixture(scope="module")
+def port(checkout: Path) -> Iterator[int]:
+    """`make serve` as README says it, but for the port."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = int(free.getsockname()[1])
+    process = subprocess.Popen(["make", "serve", f"PORT={port}"], cwd=checkout, start_new_session=True)
+    deadline = time.monotonic() + START_SECONDS
+    while not is_ready(port):
+        assert process.poll() is None
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    yield port
+    os.killpg(process.pid, signal.SIGINT)  # as Ctrl-C in a terminal does
+    assert process.wait(20) == 0
+
+
+def is_ready(port: int) -> bool:
+    try:
+        return httpx.get(f"http://127.0.0.1:{port}/readyz").status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+@pytest.mark.parametrize("command", RUN_HERE)
+def test_a_command_works_and_answers_as_written(command: str, checkout: Path, port: int, tmp_path: Path) -> None:
+    here = command.replace(":8000", f":{port}").replace("/tmp/digits-models", str(tmp_path / "models"))
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
+    result = subprocess.run(
+        here, shell=True, cwd=checkout, env=environment, capture_output=True, text=True, timeout=240, check=False
+    )
+    assert result.returncode == 0, result.stderr
+    if command in ANSWERS:
+        assert_same(json.loads(result.stdout), ANSWERS[command])
+    elif command.startswith("curl"):
+        assert json.loads(result.stdout)["digit"] == 7
+    elif command.startswith("make train"):
+        assert float(re.findall(r"test accuracy (0\.\d+)", result.stdout)[0]) >= 0.975
+    else:
+        assert result.stdout
+
+
+def assert_same(got: Any, written: Any) -> None:
+    """Equal but for ids, and for what TensorFlow differs by between machines."""
+    if isinstance(written, dict):
+        assert list(got) == list(written)
+        for key in written:
+            if key != "request_id":
+                assert_same(got[key], written[key])
+    elif isinstance(written, list):
+        assert len(got) == len(written)
+        for one, other in zip(got, written, strict=True):
+            assert_same(one, other)
+    elif isinstance(written, float):
+        assert got == pytest.approx(written, abs=1e-5)
+    else:
+        assert got == written
+
+
+def test_every_command_is_run_somewhere() -> None:
+    assert "make serve" in COMMANDS
+    assert len(RUN_HERE) >= 7
+    assert len(ANSWERS) == 2
+    assert set(ELSEWHERE) < set(COMMANDS)
+    assert "make check" in (CHECKOUT / ".ci" / "run").read_text()
+
+
+def test_the_table_of_settings_is_the_class() -> None:
+    rows = ["| setting | default | what |", "|---|---|---|"]
+    for name, field in Settings.model_fields.items():
+        default = f"{field.default}".replace(str(CHECKOUT), "(checkout)")
+        rows.append(f"| `{variable(name)}` | {default} | {field.description} |")
+    assert "\n".join(rows) in README
+
+
+def test_the_table_of_endpoints_is_the_applications() -> None:
+    paths = create_app(Settings()).openapi()["paths"]
+    served = {f"{method.upper()} {path}" for path, methods in paths.items() for method in methods}
+    assert set(re.findall(r"^\| `([A-Z]+ /[^`]*)`", README, re.M)) == served
+
+
+def test_the_table_of_statuses_names_those_that_are_documented() -> None:
+    paths = create_app(Settings()).openapi()["paths"]
+    documented = {s for methods in paths.values() for route in methods.values() for s in route["responses"]}
+    written = set(re.findall(r"\b([45]\d\d)\b", " ".join(re.findall(r"^\| ([45]\d\d[\d, ]*) \|", README, re.M))))
+    assert written - {"404", "405"} == documented - {"200", "500"}
+
+
+def test_the_accuracies_are_those_of_the_shipped_versions() -> None:
+    written = dict(re.findall(r"^\| (\d+) \| `.*\| ([\d.]+)% \|$", README, re.M))
+    shipped = {}
+    for version in SHIPPED.iterdir():
+        accuracy = json.loads((version / "metadata.json").read_text())["metrics"]["test_accuracy"]
+        shipped[version.name] = f"{accuracy * 100:.2f}"
+    assert written == shipped
+
+
+def test_links_lead_somewhere() -> None:
+    for target in re.findall(r"\]\(([^)]+)\)", README):
+        assert (CHECKOUT / target).exists(), target

@@ -1,0 +1,148 @@
+"""Training for real, on a slice of MNIST, by the command line that people use."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import httpx
+import numpy as np
+import pytest
+
+from app.model import saved_model
+from app.settings import Settings
+from tests.conftest import serving
+from tests.support import CHECKOUT, encode
+from training.dataset import Dataset
+from training.network import build_network
+from training.publish import INCOMING
+from training.recipes import BOOK
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory, mnist: Dataset) -> Path:
+    """The first 6000 training and 1000 test pictures."""
+    path = tmp_path_factory.mktemp("data") / "slice.npz"
+    np.savez(
+        path,
+        x_train=mnist.x_train[:6000],
+        y_train=mnist.y_train[:6000],
+        x_test=mnist.x_test[:1000],
+        y_test=mnist.y_test[:1000],
+    )
+    return path
+
+
+def command(*options: str | Path) -> list[str]:
+    return [sys.executable, "-m", "training", *map(str, options)]
+
+
+def train(*options: str | Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command(*options), cwd=CHECKOUT, capture_output=True, text=True, timeout=300, check=False)
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory, data: Path) -> Path:
+    """A folder with two versions from two runs with the same seed, and a third from another seed."""
+    models = tmp_path_factory.mktemp("trained") / "mnist_mlp"
+    for seed in ("5", "5", "6"):
+        result = train("fit", "--data", data, "--models", models, "--seed", seed)
+        assert result.returncode == 0, result.stderr
+        (models.parent / "output.txt").write_text(result.stdout)
+    return models
+
+
+def test_it_says_what_it_does_and_how_good_it_is(models: Path) -> None:
+    output = (models.parent / "output.txt").read_text()
+    assert "6000 training and 1000 test pictures" in output
+    assert "Epoch 5/5" in output
+    assert "test loss 0." in output
+    assert "read [7, 2, 1, 0, 4, 1, 4, 9," in output
+    assert f"published {models / '3'}: version 3 is right for 9" in output
+
+
+def weights_of(version: Path) -> bytes:
+    return b"".join(path.read_bytes() for path in sorted((version / "variables").iterdir()))
+
+
+def test_the_same_seed_gives_the_same_weights_byte_for_byte_and_the_same_figures(models: Path) -> None:
+    assert weights_of(models / "1") == weights_of(models / "2")
+    assert (models / "1" / "metadata.json").read_text() == (models / "2" / "metadata.json").read_text()
+
+
+def test_another_seed_gives_other_weights(models: Path) -> None:
+    assert weights_of(models / "1") != weights_of(models / "3")
+
+
+def test_the_published_version_is_as_good_as_its_metadata_says_when_it_is_served(models: Path, mnist: Dataset) -> None:
+    metadata = json.loads((models / "1" / "metadata.json").read_text())
+    assert metadata["metrics"]["test_accuracy"] > 0.9
+    assert metadata["data"]["train"] == 6000
+    with serving(Settings(model_dir=models, model_version=1)) as url:
+        files = [("files", encode(image)) for image in mnist.x_test[:1000]]
+        results = httpx.post(url + "/predict/batch", files=files, timeout=60).json()["results"]
+    accuracy = np.mean([result["digit"] == label for result, label in zip(results, mnist.y_test[:1000], strict=True)])
+    assert accuracy == pytest.approx(metadata["metrics"]["test_accuracy"], abs=1e-9)
+
+
+def test_the_exported_model_answers_as_a_keras_model_with_the_same_weights(models: Path) -> None:
+    model = saved_model.load(models / "1")
+    network = build_network()
+    module = model._loaded
+    network.set_weights([each.numpy() for each in (module.w1, module.b1, module.w2, module.b2)])
+    pixels = np.random.default_rng(0).random((7, 784), np.float32)
+    for size in (1, 7):
+        assert np.abs(model(pixels[:size]) - np.asarray(network(pixels[:size]))).max() <= 1e-5
+
+
+def test_the_recipe_and_the_network_are_the_books() -> None:
+    assert (BOOK.optimizer, BOOK.loss) == ("rmsprop", "sparse_categorical_crossentropy")
+    assert (BOOK.epochs, BOOK.batch_size) == (5, 128)
+    layers = [(layer.units, layer.activation.__name__) for layer in build_network().layers]
+    assert layers == [(512, "relu"), (10, "softmax")]
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["fit", "--data", "nowhere.npz"], "Expected an .npz file"),
+        (["fit", "--models", "/proc/models"], "Expected a folder that can be written to"),
+        (["fit", "--recipe", "cook"], "invalid choice: 'cook'"),
+        (["fit", "--epochs", "0"], "from 1 to 10000, got '0'"),
+        (["fit", "--seed", "x"], "from 0 to 4294967295, got 'x'"),
+        (["fit", "--sed", "1"], "--sed"),
+        (["fitt"], "fitt"),
+        ([], "COMMAND"),
+    ],
+    ids=lambda each: " ".join(each) if isinstance(each, list) else "",
+)
+def test_a_bad_option_is_status_2_and_publishes_nothing(options: list[str], words: str, tmp_path: Path) -> None:
+    if options[:1] == ["fit"] and "--models" not in options:
+        options = [*options, "--models", str(tmp_path / "models")]
+    result = train(*options)
+    assert result.returncode == 2
+    assert words in result.stderr
+    assert "Traceback" not in result.stderr
+    assert not list(tmp_path.rglob("saved_model.pb"))
+
+
+def test_help_teaches() -> None:
+    assert "python -m training fit --seed 7" in train("fit", "--help").stdout
+
+
+def test_interrupted_it_ends_with_130_and_leaves_nothing(tmp_path: Path, data: Path) -> None:
+    log = tmp_path / "log"
+    with log.open("w") as file:
+        options = ("fit", "--data", data, "--models", tmp_path / "models", "--epochs", "1000")
+        process = subprocess.Popen(command(*options), cwd=CHECKOUT, stdout=file, stderr=file)
+        while "Epoch 2/" not in log.read_text():
+            assert process.poll() is None, log.read_text()
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(60) == 130
+    assert "interrupted; nothing is published" in log.read_text()
+    assert "Traceback" not in log.read_text()
+    assert not list((tmp_path / "models").glob("*"))
+    assert not list((tmp_path / "models").glob(INCOMING + "*"))

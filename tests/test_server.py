@@ -1,0 +1,138 @@
+"""The service as a process: how it starts, what it refuses, how it ends."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.support import CHECKOUT, SEVEN, band, encode, running_service
+
+
+def start(*options: str, environment: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    """Runs `python -m app` until it ends by itself."""
+    command = [sys.executable, "-m", "app", *options]
+    variables = os.environ | (environment or {})
+    return subprocess.run(command, cwd=CHECKOUT, env=variables, capture_output=True, text=True, timeout=60, check=False)
+
+
+def check_refused(result: subprocess.CompletedProcess[str], words: str) -> None:
+    assert result.returncode == 2
+    assert words in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+    assert not result.stdout
+
+
+def test_the_shipped_model_is_served_end_to_end(tmp_path: Path) -> None:
+    with running_service(tmp_path) as service:
+        answer = httpx.post(service.url + "/predict", files={"file": SEVEN.read_bytes()}).json()
+        assert answer["digit"] == 7
+        assert answer["model"]["name"] == "mnist_mlp"
+        assert service.stop(signal.SIGTERM) == 0
+    assert "Traceback" not in service.log.read_text()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_signal_ends_it_with_status_0_and_what_is_under_way_is_answered(
+    number: int, workers: str, tmp_path: Path, tiny_models: Path
+) -> None:
+    with running_service(tmp_path, "--model-dir", str(tiny_models), "--workers", workers) as service:
+        data = encode(band(7))
+        half_sent, stopping = threading.Event(), threading.Event()
+
+        def slowly() -> object:
+            half_sent.set()
+            yield data[:20]
+            stopping.wait(20)
+            yield data[20:]
+
+        answers: list[httpx.Response] = []
+        headers = {"Content-Type": "image/png"}
+        url = service.url + "/predict"
+        asker = threading.Thread(target=lambda: answers.append(httpx.post(url, content=slowly(), headers=headers)))  # type: ignore[arg-type]
+        asker.start()
+        half_sent.wait(20)
+        time.sleep(0.3)  # the request's head arrives
+        service.process.send_signal(number)
+        time.sleep(1.2)  # the supervisor of several workers looks for signals every half second
+        stopping.set()
+        asker.join(20)
+        assert answers[0].json()["digit"] == 7
+        assert service.process.wait(20) == 0
+    assert "Traceback" not in service.log.read_text()
+
+
+def test_a_signal_while_the_model_is_loading_ends_it_with_status_0(tmp_path: Path) -> None:
+    with running_service(tmp_path, wait=False) as service:
+        assert service.stop(signal.SIGTERM) == 0
+    assert "Traceback" not in service.log.read_text()
+
+
+def test_a_request_that_never_ends_does_not_hold_up_the_stop(tmp_path: Path, tiny_models: Path) -> None:
+    with running_service(tmp_path, "--model-dir", str(tiny_models)) as service:
+        address = httpx.URL(service.url)
+        with socket.create_connection((address.host, address.port or 0)) as connection:
+            connection.sendall(
+                b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\nContent-Length: 9\r\n\r\n"
+            )
+            time.sleep(0.3)
+            assert service.stop(signal.SIGTERM) == 0
+
+
+def test_several_workers_all_answer(tmp_path: Path, tiny_models: Path) -> None:
+    with running_service(tmp_path, "--model-dir", str(tiny_models), "--workers", "2") as service:
+        for digit in range(10):
+            response = httpx.post(service.url + "/predict", content=encode(band(digit)), timeout=60)
+            if response.status_code == 503:  # the other worker is still loading
+                time.sleep(1)
+                continue
+            assert response.json()["digit"] == digit
+
+
+def test_a_port_in_use_is_one_sentence() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        check_refused(start("--port", str(taken.getsockname()[1])), "can't listen on 127.0.0.1, port")
+
+
+def test_an_address_of_nobody_is_one_sentence() -> None:
+    check_refused(start("--host", "192.0.2.1", "--port", "0"), "can't listen on 192.0.2.1")
+
+
+def test_a_wrong_setting_is_one_sentence() -> None:
+    check_refused(start(environment={"DIGITS_PORT": "http"}), "DIGITS_PORT")
+
+
+def test_a_missing_model_folder_is_one_sentence(tmp_path: Path) -> None:
+    check_refused(start("--model-dir", str(tmp_path / "nowhere")), "there is none")
+
+
+def test_a_missing_version_is_one_sentence(tiny_models: Path) -> None:
+    check_refused(start("--model-dir", str(tiny_models), "--model-version", "9"), "there is 1, 2")
+
+
+def test_an_option_that_does_not_exist_is_status_2() -> None:
+    result = start("--prot", "9000")
+    assert result.returncode == 2
+    assert "--prot" in result.stderr
+
+
+def test_help_teaches() -> None:
+    result = start("--help")
+    assert result.returncode == 0
+    assert "DIGITS_PORT" in result.stdout
+    assert "curl -F file=@" in result.stdout
+
+
+def test_a_version_can_be_pinned_and_the_folder_be_relative(tmp_path: Path, tiny_models: Path) -> None:
+    folder = os.path.relpath(tiny_models, CHECKOUT)
+    with running_service(tmp_path, "--model-dir", folder, "--model-version", "1") as service:
+        assert httpx.get(service.url + "/model").json()["version"] == 1

@@ -1,0 +1,41 @@
+"""Weights → a SavedModel with the two signatures that the service calls."""
+
+from pathlib import Path
+
+import tensorflow as tf
+
+from app.images.normalize import PIXELS, SIDE
+from training.network import Weights
+
+
+class DigitsModule(tf.Module):
+    """relu(x·W1 + b1)·W2 + b2 → softmax, with signatures of its own.
+
+    A module rather than the Keras model, so that the names of inputs and outputs are ours whatever made the
+    weights, and the file holds four variables and nothing of an optimizer.
+    """
+
+    def __init__(self, weights: Weights) -> None:
+        """`weights`: float32 (784, 512), (512,), (512, 10), (10,)."""
+        super().__init__()
+        self.w1, self.b1, self.w2, self.b2 = (tf.Variable(each, trainable=False) for each in weights)
+
+    @tf.function(input_signature=[tf.TensorSpec([None, PIXELS], tf.float32, "pixels")])
+    def pixels(self, pixels: tf.Tensor) -> dict[str, tf.Tensor]:
+        """float32 (N, 784) in 0..1 → float32 (N, 10)."""
+        hidden = tf.nn.relu(tf.matmul(pixels, self.w1) + self.b1)
+        return {"probabilities": tf.nn.softmax(tf.matmul(hidden, self.w2) + self.b2)}
+
+    @tf.function(input_signature=[tf.TensorSpec([None, SIDE, SIDE], tf.uint8, "images")])
+    def images(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
+        """uint8 (N, 28, 28), white ink on black → the classes, int64 (N,), and float32 (N, 10)."""
+        # app.images.normalize in TensorFlow; a test holds the two together for all 256 values
+        pixels = tf.reshape(tf.cast(images, tf.float32) / 255.0, [-1, PIXELS])
+        probabilities = self.pixels(pixels)["probabilities"]
+        return {"digits": tf.argmax(probabilities, axis=1), "probabilities": probabilities}
+
+
+def export(weights: Weights, folder: Path) -> None:
+    """Writes saved_model.pb and variables/ into `folder`."""
+    module = DigitsModule(weights)
+    tf.saved_model.save(module, str(folder), signatures={"serving_default": module.pixels, "images": module.images})

@@ -1,0 +1,120 @@
+"""A trained network → the next version in the model folder, whole or not at all."""
+
+import contextlib
+import json
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.images.normalize import PIXELS
+from app.model import saved_model
+from app.model.metadata import FILE
+from training.errors import TrainingError
+from training.export import export
+from training.network import Weights
+
+INCOMING = ".incoming-"  # no version is named so, neither for this service nor for TensorFlow Serving
+LEFTOVER_SECONDS = 24 * 3600  # what a killed run left behind is removed after a day: another may still be at work
+TOLERANCE = 1e-5  # TensorFlow itself differs by 1e-6 between batch sizes
+CHECKED_BATCHES = (1, 7)
+
+Predict = Callable[[NDArray[np.float32]], NDArray[np.float32]]
+
+
+def check_folder(models: Path) -> None:
+    """Makes sure that a version can be written to `models` before hours go into it.
+
+    Raises: TrainingError.
+    """
+    with _incoming(models):
+        pass
+
+
+def publish(weights: Weights, predict: Predict, metadata: dict[str, Any], models: Path) -> Path:
+    """Writes the next version and returns its folder, `models/<number>`.
+
+    It is written beside the versions, loaded back as the service will load it, compared with `predict` (the network
+    as it was trained: float32 (N, 784) → float32 (N, 10)), and then renamed into place in one step. Killed at any
+    moment, it leaves nothing that could be taken for a version.
+
+    Raises: TrainingError, when it can't be written or answers differently.
+    """
+    with _incoming(models) as incoming:
+        staged = incoming / "0"  # loading wants a folder named as a version
+        export(weights, staged)
+        (staged / FILE).write_text(json.dumps(metadata, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        _compare(saved_model.load(staged), predict)
+        _flush(staged)
+        return _put_in_place(staged, models)
+
+
+def _compare(exported: Callable[[NDArray[np.float32]], NDArray[np.float32]], predict: Predict) -> None:
+    pixels = np.random.default_rng(0).random((sum(CHECKED_BATCHES), PIXELS), np.float32)
+    for size in CHECKED_BATCHES:
+        rows = pixels[-size:]
+        difference = float(np.abs(exported(rows) - predict(rows)).max())
+        if not difference <= TOLERANCE:
+            raise TrainingError(
+                f"Expected the exported model to answer as the trained one within {TOLERANCE}; "
+                f"it differs by {difference} at {size} pictures. Nothing is published."
+            )
+
+
+@contextlib.contextmanager
+def _incoming(models: Path) -> Iterator[Path]:
+    """A folder for a version that is being written, on the same file system as `models`; gone afterwards."""
+    try:
+        models.mkdir(parents=True, exist_ok=True)
+        _remove_leftovers(models)
+        folder = Path(tempfile.mkdtemp(prefix=INCOMING, dir=models))
+    except OSError as error:
+        raise TrainingError(f"Expected a folder that can be written to at {models}: {error}.") from error
+    try:
+        yield folder
+    except OSError as error:
+        raise TrainingError(f"Can't write a version to {models}: {error}.") from error
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _remove_leftovers(models: Path) -> None:
+    for folder in models.glob(INCOMING + "*"):
+        if time.time() - folder.stat().st_mtime > LEFTOVER_SECONDS:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _flush(folder: Path) -> None:
+    """Has everything on the disk before the rename, so that a power cut can't leave a version with empty files."""
+    for path in [folder, *folder.rglob("*")]:
+        _flush_entry(path)
+
+
+def _flush_entry(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _put_in_place(staged: Path, models: Path) -> Path:
+    """Renames `staged` to the next free number. Two that publish at once get two numbers."""
+    staged.chmod(0o755)
+    while True:
+        taken = [int(entry.name) for entry in models.iterdir() if entry.name.isdecimal()]
+        target = models / str(max(taken, default=0) + 1)
+        try:
+            staged.rename(target)
+        except OSError:
+            if not target.exists():
+                raise
+            continue  # another took that number meanwhile
+        _flush_entry(models)
+        return target
