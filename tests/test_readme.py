@@ -57,7 +57,10 @@ def port(checkout: Path) -> Iterator[int]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = int(free.getsockname()[1])
-    process = subprocess.Popen(["make", "serve", f"PORT={port}"], cwd=checkout, start_new_session=True)
+    log = checkout.parent / "serve.log"
+    with log.open("w") as file:
+        command = ["make", "serve", f"PORT={port}"]
+        process = subprocess.Popen(command, cwd=checkout, stdout=file, stderr=file, start_new_session=True)
     deadline = time.monotonic() + START_SECONDS
     while not is_ready(port):
         assert process.poll() is None
@@ -65,7 +68,9 @@ def port(checkout: Path) -> Iterator[int]:
         time.sleep(0.05)
     yield port
     os.killpg(process.pid, signal.SIGINT)  # as Ctrl-C in a terminal does
-    assert process.wait(20) == 0
+    process.wait(20)  # make itself ends by the signal
+    assert "stopped" in log.read_text()
+    assert "Traceback" not in log.read_text()
 
 
 def is_ready(port: int) -> bool:
