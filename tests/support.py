@@ -58,12 +58,14 @@ class Service:
         self.process.send_signal(number)
         return self.process.wait(timeout_s)
 
-    def wait_until_ready(self) -> None:
+    def wait_until_ready(self, workers: int = 1) -> None:
+        """Waits for /readyz, and until each of the workers has said that it is ready."""
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline:
             assert self.process.poll() is None, f"it ended:\n{self.log.read_text()}"
             try:
-                if httpx.get(self.url + "/readyz", timeout=5).status_code == 200:
+                ready = httpx.get(self.url + "/readyz", timeout=5).status_code == 200
+                if ready and self.log.read_text().count(" ready: ") == workers:
                     return
             except httpx.TransportError:
                 pass

@@ -43,7 +43,9 @@ def test_the_shipped_model_is_served_end_to_end(tmp_path: Path) -> None:
 def test_a_signal_ends_it_with_status_0_and_what_is_under_way_is_answered(
     number: int, workers: str, tmp_path: Path, tiny_models: Path
 ) -> None:
-    with running_service(tmp_path, "--model-dir", str(tiny_models), "--workers", workers) as service:
+    options = ("--model-dir", str(tiny_models), "--workers", workers)
+    with running_service(tmp_path, *options, wait=False) as service:
+        service.wait_until_ready(int(workers))
         data = encode(band(7))
         half_sent, stopping = threading.Event(), threading.Event()
 
@@ -87,13 +89,11 @@ def test_a_request_that_never_ends_does_not_hold_up_the_stop(tmp_path: Path, tin
 
 
 def test_several_workers_all_answer(tmp_path: Path, tiny_models: Path) -> None:
-    with running_service(tmp_path, "--model-dir", str(tiny_models), "--workers", "2") as service:
+    options = ("--model-dir", str(tiny_models), "--workers", "2")
+    with running_service(tmp_path, *options, wait=False) as service:
+        service.wait_until_ready(2)
         for digit in range(10):
-            response = httpx.post(service.url + "/predict", content=encode(band(digit)), timeout=60)
-            if response.status_code == 503:  # the other worker is still loading
-                time.sleep(1)
-                continue
-            assert response.json()["digit"] == digit
+            assert httpx.post(service.url + "/predict", content=encode(band(digit))).json()["digit"] == digit
 
 
 def test_a_port_in_use_is_one_sentence() -> None:
