@@ -19,6 +19,8 @@ log = logging.getLogger("digits")
 
 # Requests under way have this long to finish after a signal; Docker kills after 10.
 GRACE_SECONDS = 5
+# Connections that may wait to be accepted, for instance while Python is still importing.
+BACKLOG = 2048
 # A worker imports TensorFlow for seconds, on a slow machine for many, and can't answer its supervisor meanwhile.
 WORKER_HEALTHCHECK_SECONDS = 60
 
@@ -40,6 +42,7 @@ def serve(settings: Settings) -> None:
         workers=settings.workers,
         log_config=LOGGING,
         server_header=False,
+        backlog=BACKLOG,
         timeout_graceful_shutdown=GRACE_SECONDS,
         timeout_worker_healthcheck=WORKER_HEALTHCHECK_SECONDS,
     )
@@ -74,6 +77,7 @@ def _listen(host: str, port: int) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
+        listener.listen(BACKLOG)  # from now on who connects waits for an answer and isn't refused
     except (OSError, UnicodeError) as error:
         listener.close()
         raise AddressError(f"can't listen on {host}, port {port}: {error}.") from error
