@@ -16,7 +16,7 @@ CODE := app training tests
 .PHONY: help serve test train check image lock clean
 
 help: ## list these commands
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | while IFS='	' read -r name text; do printf 'make %-8s %s\n' "$$name" "$$text"; done
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 serve: $(RUN) ## serve the newest model on http://127.0.0.1:8000 (HOST=, PORT=, WORKERS=)
 	@exec .venv/bin/python -m app --host $(HOST) --port $(PORT) --workers $(WORKERS)

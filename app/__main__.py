@@ -1,5 +1,10 @@
 """python -m app: serves the newest version of the model."""
 
+from app.signals import exit_on_signals
+
+if __name__ == "__main__":
+    exit_on_signals()  # before the imports below, which take a while
+
 import argparse
 import os
 import sys
@@ -26,9 +31,8 @@ def main(arguments: Sequence[str]) -> int:
         choose_version(settings.model_dir, None if settings.model_version == "latest" else settings.model_version)
     except (SettingsError, ModelError) as error:
         return _fail(error)
-    from app.server import AddressError, exit_on_signals, serve  # after the settings: --help and errors come at once
+    from app.server import AddressError, serve  # after the settings: --help and errors come at once
 
-    exit_on_signals()
     try:
         serve(settings)
     except AddressError as error:

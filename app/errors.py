@@ -16,8 +16,6 @@ class ServiceError(Exception):
     title: ClassVar[str] = "Internal error"
     example: ClassVar[str] = "The service failed; its log has the reason under this request's id."
     retry_after_s: ClassVar[int | None] = None
-    # True where part of the request's body may still be on its way, so the connection can't be used again.
-    body_unread: ClassVar[bool] = False
 
     def __init__(self, detail: str = "") -> None:
         self.detail = detail or self.example
@@ -62,18 +60,21 @@ class WrongMethod(ServiceError):
 class TooSlow(ServiceError):
     status, title = 408, "The request came too slowly"
     example = "Expected the whole body within 60 seconds; received 512 bytes by then."
-    body_unread = True
 
 
 class TooManyBytes(ServiceError):
     status, title = 413, "Too many bytes"
     example = "Expected a body of at most 20971520 bytes; received one that declares 31457280."
-    body_unread = True
 
 
 class TooManyPixels(ServiceError):
     status, title = 413, "Too many pixels"
     example = "Expected a picture of at most 64000000 pixels; received 30000x30000 = 900000000."
+
+
+class BloatedPicture(ServiceError):
+    status, title = 413, "Too many bytes for so few pixels"
+    example = "Expected at most 1061120 bytes for a TIFF of 28x28 pixels; received 20000000."
 
 
 class TooManyPictures(ServiceError):
@@ -109,5 +110,5 @@ class NotReady(ServiceError):
 
 class Overloaded(ServiceError):
     status, title = 503, "Overloaded"
-    example = "1024 pictures are waiting already; try again in a second."
+    example = "1024 requests are waiting already; try again in a second."
     retry_after_s = 1

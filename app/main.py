@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
-from app import problems
+from app import __version__, problems
 from app.errors import NotReady
 from app.model import saved_model
 from app.model.versions import ModelError, choose_version
@@ -15,6 +15,7 @@ from app.reader import Reader
 from app.routes import health, model, predict
 from app.settings import Settings
 from app.telemetry import RequestId
+from app.unread import UnreadBody
 
 log = logging.getLogger("digits")
 
@@ -31,13 +32,14 @@ def create_app(settings: Settings) -> FastAPI:
     app = FastAPI(
         title="Digits",
         summary="Reads handwritten digits: a picture in, the digit and its probabilities out.",
-        version="0.1.0",
+        version=__version__,
         lifespan=lifespan,
         redirect_slashes=False,  # a redirect would name whatever host the client claims to have called
     )
     app.state.settings = settings
     app.state.reader = None
     app.state.not_ready = NotReady.example
+    app.add_middleware(UnreadBody)
     app.add_middleware(RequestId)
     problems.install(app)
     for routes in (predict, model, health):
@@ -49,7 +51,7 @@ async def _load(app: FastAPI, settings: Settings) -> None:
     """Puts a reader with the chosen version into place, or the reason why there is none into the log."""
     wanted = None if settings.model_version == "latest" else settings.model_version
     try:
-        version = choose_version(settings.model_dir.resolve(), wanted)
+        version = choose_version(settings.model_dir.absolute(), wanted)
         served = await asyncio.to_thread(saved_model.load, version)
     except Exception as error:
         app.state.not_ready = "The model could not be loaded; the service's log says why."

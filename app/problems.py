@@ -1,7 +1,5 @@
 """The one place that turns exceptions into answers: RFC 9457 `application/problem+json`."""
 
-import asyncio
-import contextlib
 import logging
 import re
 from collections.abc import Sequence
@@ -13,7 +11,6 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
-from starlette.types import Receive, Scope, Send
 
 from app.errors import BadQuery, NotFound, ServiceError, WrongMethod
 from app.telemetry import HEADER, request_id
@@ -21,11 +18,6 @@ from app.telemetry import HEADER, request_id
 log = logging.getLogger("digits")
 
 MEDIA_TYPE = "application/problem+json"
-# How long, and for how many bytes, a refused body is still taken in after the answer. Closing at once would reset
-# the connection, and a client that is busy sending might never see why.
-LINGER_SECONDS = 1.0
-LINGER_BYTES = 4 * 1024 * 1024
-
 Problem = dict[str, Any]
 
 
@@ -67,31 +59,7 @@ def _respond(request: Request, error: ServiceError) -> Response:
     headers = {HEADER: request_id(request.scope)}
     if error.retry_after_s is not None:
         headers["Retry-After"] = str(error.retry_after_s)
-    kind = _LingeringResponse if error.body_unread else JSONResponse
-    return kind(problem(error, request_id(request.scope)), error.status, headers, MEDIA_TYPE)
-
-
-class _LingeringResponse(JSONResponse):
-    """Answers at once, takes in a little more of the body, and only then closes the connection."""
-
-    def init_headers(self, headers: Any = None) -> None:
-        super().init_headers({**(headers or {}), "Connection": "close"})
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-        await send({"type": "http.response.body", "body": self.body, "more_body": True})
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(LINGER_SECONDS):
-                await _discard(receive, LINGER_BYTES)
-        await send({"type": "http.response.body", "body": b""})
-
-
-async def _discard(receive: Receive, limit: int) -> None:
-    while limit > 0:
-        message = await receive()
-        if message["type"] != "http.request" or not message.get("more_body"):
-            return
-        limit -= len(message.get("body", b""))
+    return JSONResponse(problem(error, request_id(request.scope)), error.status, headers, MEDIA_TYPE)
 
 
 async def _answer_service_error(request: Request, error: Exception) -> Response:
@@ -126,5 +94,5 @@ async def _answer_nobody(request: Request, error: Exception) -> Response:
 
 
 async def _answer_our_fault(request: Request, error: Exception) -> Response:
-    log.error("request %s failed", request_id(request.scope))
+    log.error("request %s failed", request_id(request.scope), exc_info=error)
     return _respond(request, ServiceError())

@@ -1,18 +1,28 @@
 """The table where pictures and the model meet: bytes → decode → normalize → batcher → answer. Usable without HTTP."""
 
+import asyncio
 import base64
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from app.errors import ServiceError
+from app.errors import Overloaded, ServiceError
 from app.images.decode import Grey, decode
 from app.images.normalize import SIDE, normalize
 from app.model.batcher import Batcher
 from app.model.saved_model import SavedModel
+
+T = TypeVar("T")
+
+# A file of this size is decoded in less time than a thread takes to hand it over, and on the loop; others off it.
+SMALL_BYTES = 16_384
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,31 +56,59 @@ class Answer:
 class Reader:
     """Reads pictures with one loaded model. To be used from one event loop.
 
-    `max_pixels` bounds a picture; `max_batch` the rows of one call of the model; `max_pending` the rows that wait.
+    `max_pixels` bounds a picture; `max_batch` the rows of one call of the model; `max_pending` the requests that are
+    under way.
     """
 
     def __init__(self, model: SavedModel, max_pixels: int, max_batch: int, max_pending: int) -> None:
         self.model = model
         self._max_pixels = max_pixels
-        self._batcher = Batcher(model, max_batch, max_pending)
+        self._batcher = Batcher(model, max_batch)
+        self._max_pending = max_pending
+        self._pending = 0
+        # one thread, so that what is large is decoded one by one and needs the memory of one
+        self._pool = ThreadPoolExecutor(1, "decode")
 
     async def read(self, data: bytes, preview: bool = False) -> Answer:
         """Answers the picture file `data`.
 
         Raises: a ServiceError that says what is wrong with the picture, or Overloaded.
         """
-        image, note = self._prepare(data, preview)
-        probabilities = await self._batcher(normalize(image[np.newaxis]))
-        return self._answer(probabilities[0], note)
+        with self._admitted():
+            image, note = await self._prepared(data, preview)
+            probabilities = await self._batcher(normalize(image[np.newaxis]))
+            return self._answer(probabilities[0], note)
 
     async def read_many(self, files: list[bytes]) -> list[Answer | ServiceError]:
-        """Answers each file, in order; a file that can't be read has its error in its place."""
-        prepared = [self._prepare_or_error(data) for data in files]
-        good = [each for each in prepared if not isinstance(each, ServiceError)]
-        if not good:
-            return [each for each in prepared if isinstance(each, ServiceError)]
-        rows = iter(await self._batcher(normalize(np.stack([image for image, _ in good]))))
-        return [each if isinstance(each, ServiceError) else self._answer(next(rows), each[1]) for each in prepared]
+        """Answers each file, in order; a file that can't be read has its error in its place.
+
+        Raises: Overloaded.
+        """
+        with self._admitted():
+            prepared = await self._in_pool(lambda: [self._prepare_or_error(data) for data in files])
+            good = [each for each in prepared if not isinstance(each, ServiceError)]
+            if not good:
+                return [each for each in prepared if isinstance(each, ServiceError)]
+            rows = iter(await self._batcher(normalize(np.stack([image for image, _ in good]))))
+            return [each if isinstance(each, ServiceError) else self._answer(next(rows), each[1]) for each in prepared]
+
+    @contextmanager
+    def _admitted(self) -> Iterator[None]:
+        if self._pending >= self._max_pending:
+            raise Overloaded(f"{self._pending} requests are waiting already; try again in a second.")
+        self._pending += 1
+        try:
+            yield
+        finally:
+            self._pending -= 1
+
+    async def _prepared(self, data: bytes, preview: bool) -> tuple[Grey, PictureNote]:
+        if len(data) <= SMALL_BYTES:
+            return self._prepare(data, preview)
+        return await self._in_pool(lambda: self._prepare(data, preview))
+
+    async def _in_pool(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._pool, work)
 
     def _prepare(self, data: bytes, preview: bool = False) -> tuple[Grey, PictureNote]:
         image = decode(data, self._max_pixels, required_size=(SIDE, SIDE))

@@ -33,7 +33,7 @@ class Settings(BaseModel):
     max_upload_bytes: int = Field(20 * 1024 * 1024, ge=1024, description="the largest body of a request, in bytes")
     max_pixels: int = Field(64_000_000, ge=784, description="the largest picture, in pixels (width x height)")
     max_batch: int = Field(1024, ge=1, le=65536, description="the most pictures in one request or one model call")
-    max_pending: int = Field(1024, ge=1, description="the most pictures that may wait; above it the answer is 503")
+    max_pending: int = Field(1024, ge=1, description="the most requests that may wait for an answer; above it, 503")
     receive_seconds: float = Field(60, gt=0, le=3600, description="the longest time that a body may take to arrive")
 
     @classmethod

@@ -8,12 +8,13 @@ here=$(dirname "$0")
 supported() { "$1" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' >/dev/null 2>&1; }
 
 find_python() {
-  for candidate in ${PYTHON:-python3 python3.13 python3.12 python3.11 python}; do
-    if supported "$candidate"; then
-      echo "$candidate"
-      return
-    fi
-  done
+  if [ -n "${PYTHON:-}" ]; then
+    supported "$PYTHON" && echo "$PYTHON" && return
+  else
+    for candidate in python3 python3.13 python3.12 python3.11 python; do
+      supported "$candidate" && echo "$candidate" && return
+    done
+  fi
   echo "Python 3.11, 3.12 or 3.13 is needed, and ${PYTHON:-python3} is none of them or missing:" \
     "install one (Debian, Ubuntu: apt-get install python3 python3-venv) or name it, as in: make PYTHON=/path/to/python3.12" >&2
   exit 1

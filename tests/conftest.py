@@ -1,6 +1,5 @@
 import json
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,14 +14,14 @@ from app.main import create_app
 from app.model import saved_model
 from app.model.saved_model import SavedModel
 from app.settings import Settings
-from tests.support import SHIPPED
+from tests.support import SHIPPED, SHIPPED_VERSION, waiting
 from training.dataset import Dataset, load
 from training.export import export
 
 # Small enough to be reached in a test, large enough for everything else.
 MAX_UPLOAD_BYTES = 1_000_000
 MAX_BATCH = 40
-RECEIVE_SECONDS = 1.5
+RECEIVE_SECONDS = 3
 
 
 @pytest.fixture(scope="session")
@@ -32,8 +31,7 @@ def mnist() -> Dataset:
 
 @pytest.fixture(scope="session")
 def shipped() -> SavedModel:
-    newest = max(int(entry.name) for entry in SHIPPED.iterdir() if entry.name.isdecimal())
-    return saved_model.load(SHIPPED / str(newest))
+    return saved_model.load(SHIPPED / str(SHIPPED_VERSION))
 
 
 def tiny_weights() -> list[NDArray[np.float32]]:
@@ -87,12 +85,23 @@ class serving:  # noqa: N801 - used as a context manager
 
     def __enter__(self) -> str:
         self._thread.start()
-        while not self._server.started:
-            time.sleep(0.01)
+        try:
+            return self._wait_until_ready()
+        except BaseException:
+            self.__exit__()
+            raise
+
+    def _wait_until_ready(self) -> str:
+        for _ in waiting("the server to start"):
+            if self._server.started:
+                break
         port = self._server.servers[0].sockets[0].getsockname()[1]
         url = f"http://127.0.0.1:{port}"
-        while httpx.get(url + "/readyz").status_code != 200:
-            time.sleep(0.01)
+        for _ in waiting("the model to be loaded"):
+            response = httpx.get(url + "/readyz")
+            if response.status_code == 200:
+                break
+            assert "still being loaded" in response.text
         return url
 
     def __exit__(self, *_: object) -> None:
@@ -110,5 +119,5 @@ def client(tiny_url: str) -> Iterator[httpx.Client]:
 @pytest.fixture(scope="session")
 def shipped_url() -> Iterator[str]:
     """The address of a real server in a thread of this process, with the newest shipped model and default settings."""
-    with serving(Settings()) as url:
+    with serving(Settings(model_version=SHIPPED_VERSION)) as url:
         yield url

@@ -1,17 +1,19 @@
 """Each bad input: its status, a sentence, and a service that is alive and right afterwards."""
 
 import contextlib
+import http.client
 import json
 import socket
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import httpx
 import pytest
 
 from tests.conftest import MAX_UPLOAD_BYTES, RECEIVE_SECONDS
-from tests.support import SEVEN, band, encode
+from tests.support import SEVEN, band, encode, running_service
 from tests.test_decode import chunk, png
 
 GOOD = encode(band(7))
@@ -55,7 +57,7 @@ CASES = [
         b"file=7",
         {"Content-Type": "application/x-www-form-urlencoded"},
     ),
-    Bad("png cut off", 422, "before its end mark", part(GOOD[:-20]) + END),
+    Bad("png cut off", 422, "cut off", part(GOOD[:-20]) + END),
     Bad("png with damaged pixels", 422, "can't be decoded", part(GOOD[:50] + b"\0" * 9 + GOOD[59:]) + END),
     Bad("png of 30000x30000", 413, "30000x30000", part(png(30000, 30000, chunk(b"IDAT", b""))) + END),
     Bad(
@@ -181,6 +183,49 @@ def test_a_refused_client_that_never_stops_sending_is_cut_off(wire: Wire) -> Non
         while time.monotonic() < started + 20:
             wire.socket.sendall(b"x" * 65536)
     assert time.monotonic() < started + 10
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        "POST /nowhere HTTP/1.1\nHost: x\nTransfer-Encoding: chunked",
+        "GET /livez HTTP/1.1\nHost: x\nTransfer-Encoding: chunked",
+        "POST /predict?fit=sometimes HTTP/1.1\nHost: x\nTransfer-Encoding: chunked",
+        "POST /predict HTTP/1.1\nHost: x\nContent-Type: text/plain\nTransfer-Encoding: chunked",
+        POST + "Transfer-Encoding: chunked",
+    ],
+    ids=["no such path", "no body expected", "bad query", "wrong type", "too long"],
+)
+def test_an_endless_body_is_cut_off_wherever_it_is_sent(wire: Wire, head: str) -> None:
+    wire.send(head)
+    started = time.monotonic()
+    sent = 0
+    with contextlib.suppress(ConnectionError):
+        while time.monotonic() < started + 20:
+            wire.socket.sendall(b"10000\r\n" + b"x" * 65536 + b"\r\n")
+            sent += 65536
+    assert sent < 200_000_000
+    assert time.monotonic() < started + 15
+
+
+def test_a_client_that_looks_only_after_it_has_sent_everything_sees_why(tiny_url: str) -> None:
+    address = httpx.URL(tiny_url)
+    for _ in range(5):
+        connection = http.client.HTTPConnection(address.host, address.port, timeout=20)
+        connection.request("POST", "/predict", b"x" * 20_000_000, OCTETS)
+        assert connection.getresponse().status == 413
+        connection.close()
+
+
+def test_requests_on_a_kept_connection_do_not_wait_for_each_other(tmp_path: Path, tiny_models: Path) -> None:
+    # the server as it is started, for its socket; with Nagle's algorithm each takes 44 ms
+    with running_service(tmp_path, "--model-dir", str(tiny_models)) as service, httpx.Client() as kept:
+        times = []
+        for _ in range(20):
+            started = time.monotonic()
+            kept.get(service.url + "/livez")
+            times.append(time.monotonic() - started)
+        assert sorted(times)[10] < 0.035
 
 
 def test_a_content_length_that_promises_too_much_is_waited_for_and_then_refused(wire: Wire) -> None:

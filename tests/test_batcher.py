@@ -5,7 +5,6 @@ from typing import Any
 import numpy as np
 import pytest
 
-from app.errors import Overloaded
 from app.model.batcher import Batcher, Rows
 
 
@@ -34,14 +33,14 @@ def gather(*tasks: Coroutine[Any, Any, Rows]) -> list[Any]:
 
 def test_a_lone_request_is_answered_alone() -> None:
     model = Recorder()
-    [answer] = gather(Batcher(model, 8, 8)(rows(3)))
+    [answer] = gather(Batcher(model, 8)(rows(3)))
     assert answer.tolist() == [[6]]
     assert model.sizes == [1]
 
 
 def test_requests_of_one_turn_share_a_call_and_each_gets_its_own_answer() -> None:
     model = Recorder()
-    batcher = Batcher(model, 64, 64)
+    batcher = Batcher(model, 64)
     answers = gather(*(batcher(rows(*range(n, 2 * n))) for n in range(1, 9)))
     assert [answer.ravel().tolist() for answer in answers] == [[2 * k for k in range(n, 2 * n)] for n in range(1, 9)]
     assert model.sizes == [36]
@@ -49,27 +48,15 @@ def test_requests_of_one_turn_share_a_call_and_each_gets_its_own_answer() -> Non
 
 def test_a_call_has_at_most_max_batch_rows_and_keeps_the_order() -> None:
     model = Recorder()
-    batcher = Batcher(model, 4, 100)
+    batcher = Batcher(model, 4)
     answers = gather(*(batcher(rows(k, k)) for k in range(5)))
     assert [answer[0, 0] for answer in answers] == [0, 2, 4, 6, 8]
     assert model.sizes == [4, 4, 2]
 
 
-def test_what_would_wait_beyond_max_pending_is_refused_and_the_rest_answered() -> None:
-    batcher = Batcher(Recorder(), 4, 4)
-    answers = gather(batcher(rows(1, 2, 3)), batcher(rows(4, 5)), batcher(rows(6)))
-    assert isinstance(answers[1], Overloaded)
-    assert answers[2].tolist() == [[12]]
-
-
-def test_a_request_larger_than_max_pending_is_served_when_nobody_waits() -> None:
-    [answer] = gather(Batcher(Recorder(), 8, 2)(rows(1, 2, 3)))
-    assert len(answer) == 3
-
-
 def test_a_client_that_goes_away_takes_nobodys_answer() -> None:
     model = Recorder()
-    batcher = Batcher(model, 8, 8)
+    batcher = Batcher(model, 8)
 
     async def run() -> list[Any]:
         tasks = [asyncio.create_task(batcher(rows(k))) for k in range(3)]
@@ -90,7 +77,7 @@ def test_a_failing_model_fails_those_who_asked_and_nobody_after() -> None:
                 raise ValueError("once")
             return super().__call__(given)
 
-    batcher = Batcher(Flaky(), 8, 8)
+    batcher = Batcher(Flaky(), 8)
     assert [type(each) for each in gather(batcher(rows(1)), batcher(rows(2)))] == [ValueError, ValueError]
     assert gather(batcher(rows(3)))[0].tolist() == [[6]]
 
@@ -100,6 +87,6 @@ def test_batches_do_not_change_answers(size: int, shipped: Any, mnist: Any) -> N
     from app.images.normalize import normalize
 
     pixels = normalize(mnist.x_test[:42])
-    batcher = Batcher(shipped, 1024, 1024)
+    batcher = Batcher(shipped, 1024)
     answers = gather(*(batcher(pixels[start : start + size]) for start in range(0, 42, size)))
     assert np.abs(np.concatenate(answers) - shipped(pixels)).max() <= 1e-5

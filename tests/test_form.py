@@ -29,7 +29,7 @@ def test_the_boundary_may_be_quoted(content_type: str) -> None:
     assert len(parse(PART % b"x" + END, content_type)) == 1
 
 
-def test_what_stands_before_and_after_the_parts_is_passed_over() -> None:
+def test_what_stands_behind_the_parts_is_passed_over() -> None:
     assert len(parse(PART % b"x" + END + b"after")) == 1
 
 

@@ -9,7 +9,7 @@ import pytest
 from app.healthcheck import is_ready
 from app.main import create_app
 from app.settings import Settings
-from tests.support import running_service
+from tests.support import running_service, waiting
 
 
 def test_it_is_alive_and_ready(client: httpx.Client) -> None:
@@ -18,6 +18,7 @@ def test_it_is_alive_and_ready(client: httpx.Client) -> None:
         response = client.get(path)
         assert response.status_code == 200
         assert response.json() == {"status": "ready", "model": {"name": "tiny", "version": 2}}
+        assert client.head(path).status_code == client.head("/livez").status_code == 200
 
 
 def test_the_containers_check_agrees(client: httpx.Client) -> None:
@@ -55,8 +56,9 @@ def test_a_model_that_cannot_be_loaded_leaves_it_alive_and_not_ready(tmp_path: P
     broken = shutil.copytree(tiny_models / "1", tmp_path / "broken" / "1")
     (broken / "saved_model.pb").write_bytes(b"")
     with running_service(tmp_path, "--model-dir", str(broken.parent), wait=False) as service:
-        while "not ready:" not in service.log.read_text():
-            assert service.process.poll() is None
+        for _ in waiting("the refusal"):
+            if "not ready:" in service.log.read_text():
+                break
         response = httpx.get(service.url + "/readyz")
         assert response.status_code == 503
         assert "log says why" in response.json()["detail"]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from app.errors import DamagedPicture, ServiceError, WrongSize
+from app.errors import DamagedPicture, Overloaded, ServiceError, WrongSize
 from app.model import saved_model
 from app.reader import Reader
 from tests.support import band, encode
@@ -32,3 +32,32 @@ def test_many_are_read_in_order_with_errors_in_their_places(reader: Reader) -> N
 def test_what_is_not_28x28_is_refused_for_now(reader: Reader) -> None:
     with pytest.raises(WrongSize, match="28x28 pixels; received one of 28x14"):
         asyncio.run(reader.read(encode(band(1)[:14])))
+
+
+def test_beyond_max_pending_requests_are_refused_before_any_work_and_afterwards_all_is_well(tiny_models: Path) -> None:
+    reader = Reader(saved_model.load(tiny_models / "2"), max_pixels=1_000_000, max_batch=64, max_pending=3)
+
+    async def burst() -> list[object]:
+        pictures = [encode(band(digit)) for digit in range(5)]
+        many = [reader.read_many([picture]) for picture in pictures]
+        return await asyncio.gather(*many, reader.read(pictures[0]), return_exceptions=True)
+
+    answers = asyncio.run(burst())
+    assert [isinstance(each, Overloaded) for each in answers] == [False] * 3 + [True] * 3
+    assert asyncio.run(reader.read(encode(band(6)))).digit == 6
+
+
+def test_a_large_file_is_decoded_off_the_loop(reader: Reader) -> None:
+    data = encode(band(4)) + bytes(100_000)
+
+    async def read_and_tick() -> tuple[int, int]:
+        ticks = 0
+        task = asyncio.create_task(reader.read(data))
+        while not task.done():
+            ticks += 1
+            await asyncio.sleep(0)
+        return (await task).digit, ticks
+
+    digit, ticks = asyncio.run(read_and_tick())
+    assert digit == 4
+    assert ticks > 1

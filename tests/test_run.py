@@ -4,7 +4,6 @@ import json
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import httpx
@@ -14,7 +13,7 @@ import pytest
 from app.model import saved_model
 from app.settings import Settings
 from tests.conftest import serving
-from tests.support import CHECKOUT, encode
+from tests.support import CHECKOUT, encode, waiting
 from training.dataset import Dataset
 from training.network import build_network
 from training.publish import INCOMING
@@ -137,11 +136,16 @@ def test_interrupted_it_ends_with_130_and_leaves_nothing(tmp_path: Path, data: P
     with log.open("w") as file:
         options = ("fit", "--data", data, "--models", tmp_path / "models", "--epochs", "1000")
         process = subprocess.Popen(command(*options), cwd=CHECKOUT, stdout=file, stderr=file)
-        while "Epoch 2/" not in log.read_text():
-            assert process.poll() is None, log.read_text()
-            time.sleep(0.05)
-        process.send_signal(signal.SIGINT)
-        assert process.wait(60) == 130
+        try:
+            for _ in waiting("the second epoch"):
+                assert process.poll() is None, log.read_text()
+                if "Epoch 2/" in log.read_text():
+                    break
+            process.send_signal(signal.SIGINT)
+            assert process.wait(60) == 130
+        finally:
+            process.kill()
+            process.wait()
     assert "interrupted; nothing is published" in log.read_text()
     assert "Traceback" not in log.read_text()
     assert not list((tmp_path / "models").glob("*"))

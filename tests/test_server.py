@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.support import CHECKOUT, SEVEN, band, encode, running_service
+from tests.support import CHECKOUT, SEVEN, band, encode, running_service, waiting
 
 
 def start(*options: str, environment: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
@@ -77,7 +77,19 @@ def test_a_signal_while_the_model_is_loading_ends_it_with_status_0(tmp_path: Pat
     assert "Traceback" not in service.log.read_text()
 
 
-def test_a_request_that_never_ends_does_not_hold_up_the_stop(tmp_path: Path, tiny_models: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("delay_s", [0.15, 0.3, 0.6])
+def test_a_signal_in_the_first_moments_ends_it_with_status_0(number: int, delay_s: float, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    with log.open("w") as file:
+        command = [sys.executable, "-m", "app", "--port", "0"]
+        process = subprocess.Popen(command, cwd=CHECKOUT, stdout=file, stderr=file)
+    time.sleep(delay_s)
+    process.send_signal(number)
+    assert process.wait(30) == 0, log.read_text()
+
+
+def test_a_request_that_never_ends_does_not_hold_up_the_stop_and_is_told(tmp_path: Path, tiny_models: Path) -> None:
     with running_service(tmp_path, "--model-dir", str(tiny_models)) as service:
         address = httpx.URL(service.url)
         with socket.create_connection((address.host, address.port or 0)) as connection:
@@ -86,6 +98,23 @@ def test_a_request_that_never_ends_does_not_hold_up_the_stop(tmp_path: Path, tin
             )
             time.sleep(0.3)
             assert service.stop(signal.SIGTERM) == 0
+            answer = connection.recv(65536)
+    assert answer.startswith(b"HTTP/1.1 503")
+    assert b"The service is stopping" in answer
+    assert "Traceback" not in service.log.read_text()
+
+
+def test_workers_end_when_the_process_that_started_them_is_killed(tmp_path: Path, tiny_models: Path) -> None:
+    options = ("--model-dir", str(tiny_models), "--workers", "2")
+    with running_service(tmp_path, *options, wait=False) as service:
+        service.wait_until_ready(2)
+        service.process.kill()
+        service.process.wait()
+        for _ in waiting("the workers to end", 20):
+            try:
+                httpx.get(service.url + "/livez")
+            except httpx.TransportError:
+                break
 
 
 def test_several_workers_all_answer(tmp_path: Path, tiny_models: Path) -> None:

@@ -4,6 +4,7 @@ import gzip
 import hashlib
 import json
 import struct
+import tokenize
 import zipfile
 import zlib
 from dataclasses import dataclass
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 
 from app.images.normalize import SIDE
 from app.model.metadata import CLASSES
-from training.errors import TrainingError
+from training.errors import TrainingError, first_line
 
 DATA = Path(__file__).parent / "data"
 EMBEDDED = DATA / "mnist.npz"
@@ -31,7 +32,16 @@ IDX_FILES = {
 }
 IDX_UINT8 = 0x08  # the type code of unsigned bytes
 # What numpy, zipfile and gzip raise on files that are missing, cut off or something else.
-BROKEN_FILE = (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error, NotImplementedError)
+BROKEN_FILE = (
+    OSError,
+    ValueError,
+    EOFError,
+    KeyError,
+    RuntimeError,
+    zipfile.BadZipFile,
+    zlib.error,
+    tokenize.TokenError,
+)
 
 Bytes = NDArray[np.uint8]
 
@@ -74,7 +84,7 @@ def _read_npz(path: Path) -> dict[str, Any]:
             return {name: archive[name] for name in ARRAYS}
     except BROKEN_FILE as error:
         raise TrainingError(
-            f"Expected an .npz file with {', '.join(ARRAYS)}, or a folder of IDX files, at {path}: {error}."
+            f"Expected an .npz file with {', '.join(ARRAYS)}, or a folder of IDX files, at {path}: {first_line(error)}."
         ) from error
 
 
@@ -95,7 +105,7 @@ def _read_idx(path: Path) -> Bytes:
     try:
         content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
     except BROKEN_FILE as error:
-        raise TrainingError(f"Expected a whole gzip file at {path}: {error}.") from error
+        raise TrainingError(f"Expected a whole gzip file at {path}: {first_line(error)}.") from error
     header = content[:4]
     if len(header) < 4 or header[:3] != bytes((0, 0, IDX_UINT8)) or len(content) < 4 + 4 * header[3]:
         raise TrainingError(f"Expected an IDX file of unsigned bytes at {path}; it begins with {header!r}.")

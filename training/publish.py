@@ -11,12 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
 from numpy.typing import NDArray
 
 from app.images.normalize import PIXELS
 from app.model import saved_model
 from app.model.metadata import FILE
-from training.errors import TrainingError
+from app.model.versions import ModelError
+from training.errors import TrainingError, first_line
 from training.export import export
 from training.network import Weights
 
@@ -78,16 +80,17 @@ def _incoming(models: Path) -> Iterator[Path]:
         raise TrainingError(f"Expected a folder that can be written to at {models}: {error}.") from error
     try:
         yield folder
-    except OSError as error:
-        raise TrainingError(f"Can't write a version to {models}: {error}.") from error
+    except (OSError, tf.errors.OpError, ModelError) as error:
+        raise TrainingError(f"Can't write a version to {models}: {first_line(error)}.") from error
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
 def _remove_leftovers(models: Path) -> None:
     for folder in models.glob(INCOMING + "*"):
-        if time.time() - folder.stat().st_mtime > LEFTOVER_SECONDS:
-            shutil.rmtree(folder, ignore_errors=True)
+        with contextlib.suppress(FileNotFoundError):  # another run has just put its own away
+            if time.time() - folder.stat().st_mtime > LEFTOVER_SECONDS:
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def _flush(folder: Path) -> None:
@@ -106,7 +109,8 @@ def _flush_entry(path: Path) -> None:
 
 def _put_in_place(staged: Path, models: Path) -> Path:
     """Renames `staged` to the next free number. Two that publish at once get two numbers."""
-    staged.chmod(0o755)
+    for path in [staged, *staged.rglob("*")]:  # the service may run as another user
+        path.chmod(0o755 if path.is_dir() else 0o644)
     while True:
         taken = [int(entry.name) for entry in models.iterdir() if entry.name.isdecimal()]
         target = models / str(max(taken, default=0) + 1)

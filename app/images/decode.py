@@ -1,8 +1,7 @@
 """The bytes of a picture file → grey pixels, within limits."""
 
 import struct
-import zlib
-from collections.abc import Iterator
+import warnings
 from io import BytesIO
 
 import numpy as np
@@ -20,36 +19,38 @@ from PIL import (
     WebPImagePlugin,  # noqa: F401
 )
 
-from app.errors import DamagedPicture, EmptyPicture, TooManyPixels, UnknownFormat, WrongSize
+from app.errors import BloatedPicture, DamagedPicture, EmptyPicture, TooManyPixels, UnknownFormat, WrongSize
+from app.images.essentials import PNG_SIGNATURE, jpeg_essentials, png_essentials
+from app.images.headers import SIZES, Size
 
 Grey = NDArray[np.uint8]
 
-# Pillow only warns at 89 million pixels and raises at twice that; `decode` has a limit of its own, checked as soon
-# as the header is read.
+# Pillow only warns at 89 million pixels and raises at twice that; `decode` has a limit of its own, checked before
+# Pillow sees the file.
 Image.MAX_IMAGE_PIXELS = None
+# It also warns of each odd tag of a TIFF; what a client sends should not fill our log.
+warnings.filterwarnings("ignore", module=r"PIL\.")
 
-PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 SIGNATURES = (  # how a file of each format begins; None stands for any byte
     ("PNG", tuple(PNG_SIGNATURE)),
     ("JPEG", (0xFF, 0xD8, 0xFF)),
     ("WebP", (*b"RIFF", None, None, None, None, *b"WEBP")),
     ("GIF", tuple(b"GIF87a")),
     ("GIF", tuple(b"GIF89a")),
-    ("BMP", tuple(b"BM")),
+    ("BMP", (*b"BM", *(None,) * 13, 0, 0, 0)),  # the length of its header, some tens of bytes: no text has that
     ("TIFF", tuple(b"II*\0")),
     ("TIFF", tuple(b"MM\0*")),
-    ("TIFF", tuple(b"II+\0")),  # BigTIFF
-    ("TIFF", tuple(b"MM\0+")),
 )
 FORMATS = tuple(dict.fromkeys(name for name, _ in SIGNATURES))
+ESSENTIALS = {"PNG": png_essentials, "JPEG": jpeg_essentials}
 
-# At 8 KiB a chunk, as libpng writes, this is 128 MiB; a file of millions of empty chunks would keep Pillow busy
-# for seconds.
-MAX_PNG_CHUNKS = 16_384
-PNG_CHUNK_FRAME = 12  # bytes: length, kind, and the checksum at the end
+# Of the formats whose files are given to Pillow as they are, these two keep it busy with whatever else they hold. A
+# picture of 16 bits a channel, four channels, is 8 bytes a pixel; 1 MiB more leaves room for profiles and notes.
+BOUNDED_BYTES = ("BMP", "TIFF")
+BYTES_PER_PIXEL, BYTES_BESIDE_PIXELS = 16, 1024 * 1024
 
 
-def decode(data: bytes, max_pixels: int, required_size: tuple[int, int] | None = None) -> Grey:
+def decode(data: bytes, max_pixels: int, required_size: Size | None = None) -> Grey:
     """Reads a PNG, JPEG, WebP, GIF, BMP or TIFF (the first frame) as grey pixels: uint8 (height, width), 0..255.
 
     Colour becomes luma (ITU-R BT.601), samples of 16 bits or floats are scaled to 8 bits. A picture with
@@ -59,32 +60,32 @@ def decode(data: bytes, max_pixels: int, required_size: tuple[int, int] | None =
     `max_pixels` bounds width x height, `required_size` is (width, height) where only one will do; both are checked
     in the header, before anything is decoded.
 
-    Raises: EmptyPicture, UnknownFormat, DamagedPicture, TooManyPixels, WrongSize.
+    Raises: EmptyPicture, UnknownFormat, DamagedPicture, TooManyPixels, BloatedPicture, WrongSize.
     """
     name = _format_of(data)
-    chunks = list(_png_chunks(data)) if name == "PNG" else []
-    # Pillow raises almost anything on a hostile file (OSError, SyntaxError, ValueError, struct.error, KeyError,
-    # MemoryError, ...), and inside these two blocks there is nothing but Pillow at work on a client's bytes.
     try:
-        image = Image.open(BytesIO(data), formats=[name])
-    except Exception as error:
-        raise _damaged(name, data) from error
-    with image:
-        _check_size(image.size, max_pixels, required_size)
-        _check_png_sums(data, chunks)
-        try:
-            image.load()
-            return _to_grey(image)
-        except Exception as error:
-            raise _damaged(name, data) from error
+        size = SIZES[name](data)
+        _check_size(size, max_pixels, required_size)
+        _check_bytes(name, data, size)
+        essentials = ESSENTIALS.get(name, bytes)(data)
+    except ValueError as error:
+        raise _damaged(name, data, str(error)) from error
+    except (struct.error, IndexError, KeyError) as error:
+        raise _damaged(name, data, "it is cut off or damaged") from error
+    grey = _by_pillow(name, essentials, size)
+    if grey is None:
+        raise _damaged(name, data, "it is cut off or damaged")
+    return grey
 
 
 def _format_of(data: bytes) -> str:
     if not data:
         raise EmptyPicture()
     for name, signature in SIGNATURES:
-        # a file cut off inside its signature still counts as that format: it is damaged, not unknown
-        if all(want is None or got == want for got, want in zip(data, signature, strict=False)):
+        # a file cut off inside its signature still counts as that format, damaged and not unknown, unless the
+        # signature is made of letters and the file may as well be a text
+        enough = len(data) >= len(signature) or signature[0] in (0x89, 0xFF)
+        if enough and all(want is None or got == want for got, want in zip(data, signature, strict=False)):
             return name
     raise UnknownFormat(
         f"Expected a {', '.join(FORMATS[:-1])} or {FORMATS[-1]}; "
@@ -92,12 +93,14 @@ def _format_of(data: bytes) -> str:
     )
 
 
-def _damaged(name: str, data: bytes, reason: str = "it is damaged or cut off") -> DamagedPicture:
+def _damaged(name: str, data: bytes, reason: str) -> DamagedPicture:
     return DamagedPicture(f"Expected a whole {name}; received {len(data)} bytes that can't be decoded: {reason}.")
 
 
-def _check_size(size: tuple[int, int], max_pixels: int, required_size: tuple[int, int] | None) -> None:
+def _check_size(size: Size, max_pixels: int, required_size: Size | None) -> None:
     width, height = size
+    if width < 1 or height < 1:
+        raise ValueError("it has no pixels")
     if width * height > max_pixels:
         raise TooManyPixels(
             f"Expected a picture of at most {max_pixels} pixels; received {width}x{height} = {width * height}."
@@ -108,36 +111,35 @@ def _check_size(size: tuple[int, int], max_pixels: int, required_size: tuple[int
         )
 
 
-def _png_chunks(data: bytes) -> Iterator[tuple[int, int]]:
-    """The start and end of each chunk, up to the end mark (W3C PNG 5.3).
+def _check_bytes(name: str, data: bytes, size: Size) -> None:
+    limit = BYTES_BESIDE_PIXELS + BYTES_PER_PIXEL * size[0] * size[1]
+    if name in BOUNDED_BYTES and len(data) > limit:
+        raise BloatedPicture(
+            f"Expected at most {limit} bytes for a {name} of {size[0]}x{size[1]} pixels; received {len(data)}."
+        )
 
-    Pillow takes a PNG whose last bytes are missing for whole, and so would answer for half a picture.
+
+def _by_pillow(name: str, data: bytes, size: Size) -> Grey | None:
+    """The pixels, or None when Pillow can't read them.
+
+    Pillow raises almost anything on a hostile file (OSError, SyntaxError, ValueError, struct.error, KeyError,
+    MemoryError, ...), and there is nothing here but Pillow at work on a client's bytes. No exception leaves: it
+    would hold on to Pillow's frames and their buffers, which can be a gigabyte, for as long as the answer takes.
     """
-    start = len(PNG_SIGNATURE)
-    for _ in range(MAX_PNG_CHUNKS):
-        if len(data) < start + PNG_CHUNK_FRAME:
-            raise _damaged("PNG", data, "it ends before its end mark")
-        length, kind = struct.unpack_from(">I4s", data, start)
-        end = start + PNG_CHUNK_FRAME + length
-        if len(data) < end:
-            raise _damaged("PNG", data, "it ends before its end mark")
-        yield start, end
-        if kind == b"IEND":
-            return
-        start = end
-    raise _damaged("PNG", data, f"it has more than {MAX_PNG_CHUNKS} chunks")
-
-
-def _check_png_sums(data: bytes, chunks: list[tuple[int, int]]) -> None:
-    """Each chunk ends with the CRC-32 of its kind and content. Pillow doesn't look at those of the pixels."""
-    view = memoryview(data)
-    for start, end in chunks:
-        if zlib.crc32(view[start + 4 : end - 4]) != int.from_bytes(view[end - 4 : end], "big"):
-            raise _damaged("PNG", data, "a checksum in it is wrong")
+    try:
+        with Image.open(BytesIO(data), formats=[name]) as image:
+            if image.size not in (size, size[::-1]):  # a TIFF may be turned by a quarter
+                return None
+            image.load()
+            return _to_grey(image)
+    except Exception:  # noqa: BLE001
+        return None
 
 
 def _to_grey(image: Image.Image) -> Grey:
-    if image.mode == "F" or image.mode.startswith("I"):
+    if image.mode.startswith("I;16"):
+        return _from_16_bits(np.asarray(image), image.info.get("transparency"))
+    if image.mode in ("I", "F"):
         return _scale(np.asarray(image))
     if image.has_transparency_data:
         return _flatten(np.asarray(image.convert("RGBA")))
@@ -148,8 +150,20 @@ def _to_grey(image: Image.Image) -> Grey:
     return np.asarray(image.convert("L"))
 
 
+def _from_16_bits(samples: NDArray[np.uint16], transparent: object) -> Grey:
+    """The high byte: exact whether 8 bits were widened as v * 257 or as v * 256. `transparent`: a sample, or None."""
+    grey = (samples >> 8).astype(np.uint8)
+    if not isinstance(transparent, int):
+        return grey
+    opacity = np.where(samples == transparent, 0, 255).astype(np.uint8)
+    return _flatten(np.dstack([grey, grey, grey, opacity]))
+
+
 def _scale(samples: NDArray[np.generic]) -> Grey:
-    """Samples of more than 8 bits → uint8. White is the least usual white level that none of them exceeds."""
+    """Samples of 32 bits, whole or float → uint8.
+
+    The format doesn't say what is white in them: it is the least usual white level that no sample exceeds.
+    """
     values = samples.astype(np.float64)
     if not np.isfinite(values).all():
         raise ValueError("a sample is not a finite number")
@@ -157,9 +171,6 @@ def _scale(samples: NDArray[np.generic]) -> Grey:
     if samples.dtype.kind == "f":
         levels = [1.0, *levels, np.finfo(np.float64).max]
     white = next(level for level in levels if values.max() <= level)
-    if white == 65535:
-        # the high byte: exact whether 8 bits were widened as v * 257 or as v * 256
-        return (np.clip(values, 0, white).astype(np.uint16) >> 8).astype(np.uint8)
     return np.rint(np.clip(values, 0, white) * (255 / white)).astype(np.uint8)
 
 

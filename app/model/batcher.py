@@ -8,8 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from app.errors import Overloaded
-
 Rows = NDArray[np.float32]
 
 
@@ -22,30 +20,22 @@ class _Waiting:
 class Batcher:
     """Gathers what arrives in one turn of the event loop and runs it at the next: nobody waits for company.
 
-    `run`: float32 (N, 784) → float32 (N, 10). `max_batch` bounds the rows of one call, `max_pending` the rows that
-    wait. To be used from one event loop.
+    `run`: float32 (N, 784) → float32 (N, 10). `max_batch` bounds the rows of one call. How many may wait is for the
+    caller to bound. To be used from one event loop.
     """
 
-    def __init__(self, run: Callable[[Rows], Rows], max_batch: int, max_pending: int) -> None:
+    def __init__(self, run: Callable[[Rows], Rows], max_batch: int) -> None:
         self._run = run
         self._max_batch = max_batch
-        self._max_pending = max_pending
         self._waiting: deque[_Waiting] = deque()
-        self._pending = 0  # rows in _waiting
 
     async def __call__(self, rows: Rows) -> Rows:
-        """`rows`: float32 (N, 784), 1 <= N <= max_batch → their probabilities, float32 (N, 10), in order.
-
-        Raises: Overloaded, when more than `max_pending` rows would wait and others wait already.
-        """
-        if self._waiting and self._pending + len(rows) > self._max_pending:
-            raise Overloaded(f"{self._pending} pictures are waiting already; try again in a second.")
+        """`rows`: float32 (N, 784), 1 <= N <= max_batch → their probabilities, float32 (N, 10), in order."""
         loop = asyncio.get_running_loop()
         if not self._waiting:
             loop.call_soon(self._flush)
         waiting = _Waiting(rows, loop.create_future())
         self._waiting.append(waiting)
-        self._pending += len(rows)
         return await waiting.answer
 
     def _flush(self) -> None:
@@ -71,7 +61,6 @@ class Batcher:
         size = 0
         while self._waiting and (not batch or size + len(self._waiting[0].rows) <= self._max_batch):
             each = self._waiting.popleft()
-            self._pending -= len(each.rows)
             if not each.answer.cancelled():
                 batch.append(each)
                 size += len(each.rows)

@@ -38,4 +38,7 @@ def choose_version(folder: Path, wanted: int | None = None) -> Path:
 
 
 def _is_complete(version: Path) -> bool:
-    return all((version / part).exists() for part in PARTS)
+    try:
+        return all((version / part).exists() for part in PARTS)
+    except OSError:  # not for us to read
+        return False

@@ -11,6 +11,7 @@ router = APIRouter(tags=["health"])
 
 
 @router.get("/livez", summary="Is the process up?")
+@router.head("/livez", include_in_schema=False)
 async def livez() -> Status:
     """200 as soon as the process answers, with or without a model."""
     return Status(status="alive")
@@ -19,6 +20,9 @@ async def livez() -> Status:
 @router.get("/readyz", summary="Is a model loaded and warm?", responses=examples(NotReady))
 @router.get("/health", include_in_schema=False)
 @router.get("/healthz", include_in_schema=False)
+@router.head("/readyz", include_in_schema=False)
+@router.head("/health", include_in_schema=False)
+@router.head("/healthz", include_in_schema=False)
 async def readyz(reader: ReadyReader) -> Ready:
     """200 once a model is loaded, checked and warmed up; 503 until then. `/health` and `/healthz` answer the same."""
     return Ready(status="ready", model=ModelRef(name=reader.model.name, version=reader.model.version))

@@ -9,6 +9,7 @@ from starlette.responses import JSONResponse
 
 from app.errors import (
     BadQuery,
+    BloatedPicture,
     BrokenForm,
     DamagedPicture,
     EmptyPicture,
@@ -36,7 +37,7 @@ router = APIRouter(tags=["predict"])
 
 BINARY = {"schema": {"type": "string", "format": "binary"}}
 FORM_ERRORS = (BrokenForm, WrongField, NoPicture, TooSlow, TooManyBytes, UnknownFormat, NotReady, Overloaded)
-PICTURE_ERRORS = (TooManyPixels, EmptyPicture, DamagedPicture, WrongSize)
+PICTURE_ERRORS = (TooManyPixels, BloatedPicture, EmptyPicture, DamagedPicture, WrongSize)
 
 
 def _form(field: str, content: dict[str, Any]) -> dict[str, Any]:

@@ -1,11 +1,14 @@
 """The bytes of the pictures in a request, within limits, however they were sent."""
 
 import asyncio
+from collections.abc import Callable
 
 from starlette.requests import Request
 
 from app.errors import (
     NoPicture,
+    NotReady,
+    ServiceError,
     TooManyBytes,
     TooManyParts,
     TooManyPictures,
@@ -20,6 +23,9 @@ FORM = "multipart/form-data"
 URL_ENCODED = "application/x-www-form-urlencoded"
 # One is right; a few more are read so that the answer can name what is wrong with them.
 MAX_PARTS = 8
+# A form of this size is taken apart in less time than a thread takes to hand it over; 20 MiB made of almost-boundaries
+# take two seconds.
+SMALL_BYTES = 65_536
 
 
 async def one_picture(request: Request, settings: Settings) -> bytes:
@@ -31,7 +37,7 @@ async def one_picture(request: Request, settings: Settings) -> bytes:
     kind = _kind(content_type)
     if kind == FORM:
         body = await read_body(request, settings)
-        parts = parse_form(content_type, body, MAX_PARTS, TooManyParts)
+        parts = await _parse(content_type, body, MAX_PARTS, TooManyParts)
         _check_fields(parts, "file")
         if len(parts) > 1:
             raise WrongField(f"Expected one multipart field named 'file'; received {len(parts)}.")
@@ -54,7 +60,7 @@ async def many_pictures(request: Request, settings: Settings) -> list[bytes]:
     if kind != FORM:
         raise _wrong_type(kind, "/predict/batch -F files=@one.png -F files=@two.png", FORM)
     body = await read_body(request, settings)
-    parts = parse_form(content_type, body, settings.max_batch, lambda: _too_many_pictures(settings.max_batch))
+    parts = await _parse(content_type, body, settings.max_batch, lambda: _too_many_pictures(settings.max_batch))
     _check_fields(parts, "files")
     return [part.content for part in parts]
 
@@ -62,7 +68,7 @@ async def many_pictures(request: Request, settings: Settings) -> list[bytes]:
 async def read_body(request: Request, settings: Settings) -> bytes:
     """The whole body: its declared length is looked at first, and what really comes is counted all the same.
 
-    Raises: TooManyBytes, TooSlow; ClientDisconnect, when the client goes away in the middle.
+    Raises: TooManyBytes, TooSlow, NotReady; ClientDisconnect, when the client goes away in the middle.
     """
     limit = settings.max_upload_bytes
     declared = request.headers.get("content-length", "")
@@ -77,11 +83,20 @@ async def read_body(request: Request, settings: Settings) -> bytes:
                 if received > limit:
                     raise TooManyBytes(f"Expected a body of at most {limit} bytes; received more.")
                 chunks.append(chunk)
+    except asyncio.CancelledError as error:
+        # the service ends and has waited long enough for this body; its client should learn so
+        raise NotReady("The service is stopping; try again in a second.") from error
     except TimeoutError as error:
         raise TooSlow(
             f"Expected the whole body within {settings.receive_seconds:g} seconds; received {received} bytes by then."
         ) from error
     return b"".join(chunks)
+
+
+async def _parse(content_type: str, body: bytes, max_parts: int, too_many: Callable[[], ServiceError]) -> list[Part]:
+    if len(body) <= SMALL_BYTES:
+        return parse_form(content_type, body, max_parts, too_many)
+    return await asyncio.to_thread(parse_form, content_type, body, max_parts, too_many)
 
 
 def _kind(content_type: str) -> str:
