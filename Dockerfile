@@ -13,8 +13,10 @@ COPY requirements/uv.txt requirements/run.txt ./
 RUN python -m pip install --no-cache-dir --require-hashes -r uv.txt \
     && uv venv /opt/digits \
     && uv pip install --system-certs --no-cache --python /opt/digits/bin/python --compile-bytecode --require-hashes -r run.txt \
-    # what only serves to build against TensorFlow: its C++ headers (287 MB) and libclang (61 MB)
-    && rm -rf /opt/digits/lib/python3.13/site-packages/tensorflow/include /opt/digits/lib/python3.13/site-packages/clang
+    # what TensorFlow brings to build (its C++ headers: 287 MB) or to train with, and serving never imports
+    && uv pip uninstall --python /opt/digits/bin/python setuptools wheel libclang google-pasta keras h5py optree namex \
+       rich pygments markdown-it-py mdurl \
+    && rm -rf /opt/digits/lib/python3.13/site-packages/tensorflow/include
 COPY app app
 RUN python -m compileall -q --invalidation-mode unchecked-hash app
 

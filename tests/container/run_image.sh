@@ -92,6 +92,11 @@ opts=$(awk '$5=="/"{print $6; exit}' "/proc/$pid/mountinfo")
 case ",$opts," in *,ro,*) ;; *) fail "its root is writable ($opts)" ;; esac
 echo "uid $uid, no capabilities, no new privileges, seccomp filter, read-only root"
 
+for module in keras setuptools wheel clang uv training tests; do
+  ! "${pm[@]}" exec "$name" python -c "import $module" 2>/dev/null || fail "the image holds $module, which serving doesn't need"
+done
+echo "nothing in it to build, train or test with"
+
 "${pm[@]}" exec "$name" "${health[@]}" || fail "its HEALTHCHECK command failed"
 echo "HEALTHCHECK command: healthy"
 
