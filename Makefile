@@ -49,7 +49,7 @@ lock-dev:
 	$(LOCK) --group dev --group uv --constraints requirements/run.txt --constraints requirements/uv.txt -o requirements/dev.txt
 
 clean: ## remove what was installed and cached
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .coverage*
 
 $(RUN): requirements/run.txt requirements/uv.txt requirements/install.sh
 	@requirements/install.sh requirements/run.txt

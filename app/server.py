@@ -19,7 +19,7 @@ from app.telemetry import LOGGING
 
 log = logging.getLogger("digits")
 
-# Requests under way have this long to finish after a signal; Docker kills after 10.
+# Requests under way, and the rest of refused bodies, have this long to finish after a signal; Docker kills after 10.
 GRACE_SECONDS = 5
 # Connections that may wait to be accepted, for instance while Python is still importing.
 BACKLOG = 2048

@@ -51,7 +51,7 @@ class UnreadBody:
 
 
 def _has_body(headers: Headers) -> bool:
-    return "transfer-encoding" in headers or headers.get("content-length", "0") != "0"
+    return "transfer-encoding" in headers or headers.get("content-length", "").strip("0") != ""
 
 
 async def _take_in(receive: Receive) -> None:

@@ -14,16 +14,15 @@ from collections.abc import Iterator
 from app.images.headers import jpeg_segments
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+MAX_PNG_CHUNKS = 65_536  # taken apart in 70 ms; 20 MiB could hold 25 times as many
 PNG_CHUNK_FRAME = 12  # bytes: length, kind, and the checksum at the end
 PNG_CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}  # by colour type
 PNG_GREY = 0
 # x and y of the first pixel of each pass, and the steps to the next (W3C PNG, section 8)
 PNG_ADAM7 = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
 
-JPEG_ADOBE = 0xEE
-JPEG_DROPPED = {0xFE, *range(0xE1, 0xF0)} - {
-    JPEG_ADOBE
-}  # comments and applications' own, but for how colours are meant
+# Comments and what applications keep for themselves, but for Adobe's note of how the colours are meant.
+JPEG_DROPPED = {0xFE, *range(0xE1, 0xF0)} - {0xEE}
 
 
 def png_essentials(data: bytes) -> bytes:
@@ -38,7 +37,9 @@ def png_essentials(data: bytes) -> bytes:
         if kind == b"IDAT":
             pixels.append(content)
         elif kind in (b"IHDR", b"PLTE", b"tRNS"):
-            chunks.setdefault(kind, content)
+            if kind in chunks:
+                raise ValueError(f"it has two parts of the kind {kind!r}")
+            chunks[kind] = content
         elif kind != b"IEND" and not kind[0] & 0x20:
             raise ValueError(f"it has a part of the unknown kind {kind!r}")
     width, height, depth, colour, _, _, interlaced = struct.unpack(">IIBBBBB", chunks[b"IHDR"])
@@ -57,8 +58,7 @@ def png_essentials(data: bytes) -> bytes:
 def _png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
     """The kind and content of each chunk up to the end mark (W3C PNG, section 5.3)."""
     start = len(PNG_SIGNATURE)
-    # encoders write 4 KiB or more a chunk; a file of empty ones would cost a second for every 20 MiB
-    for _ in range(64 + len(data) // 1024):
+    for _ in range(MAX_PNG_CHUNKS):
         length, kind = struct.unpack_from(">I4s", data, start)
         end = start + PNG_CHUNK_FRAME + length
         (checksum,) = struct.unpack_from(">I", data, end - 4)
@@ -69,7 +69,7 @@ def _png_chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
         if kind == b"IEND":
             return
         start = end
-    raise ValueError("it has too many chunks for its size")
+    raise ValueError(f"it has more than {MAX_PNG_CHUNKS} chunks")
 
 
 def _check_pixels(compressed: bytes, expected: int) -> None:
@@ -78,8 +78,9 @@ def _check_pixels(compressed: bytes, expected: int) -> None:
         found = len(inflate.decompress(compressed, expected + 1))
     except zlib.error as error:
         raise ValueError("its pixels can't be unpacked") from error
-    if found != expected or not inflate.eof:
-        raise ValueError("it holds more or fewer pixels than it says")
+    # surplus pixels are passed over, as libpng does; without any, the checksum at the end has been verified
+    if found < expected or (found == expected and not inflate.eof):
+        raise ValueError("it holds fewer pixels than it says")
 
 
 def _png_pixel_bytes(width: int, height: int, bits: int, interlaced: bool) -> int:

@@ -7,38 +7,48 @@ Each function takes the whole file and gives (width, height) in pixels. Raises: 
 struct.error or IndexError where the file ends early.
 """
 
+import re
 import struct
 from collections.abc import Callable, Iterator
 
 Size = tuple[int, int]
 
-MAX_BLOCKS = 4096  # of a GIF before its first frame; XMP takes some hundred
+MAX_BLOCKS = 4096  # of a GIF before its first frame, of any kind; XMP takes some hundred
 MAX_SEGMENTS = 512  # of a JPEG before its pixels; a profile of 550 KB takes nine
 MAX_TAGS = 256  # of a TIFF
 MAX_TILE_PIXELS = 1024 * 1024  # of a TIFF's tile that is larger than the picture; libtiff allocates it whole
 
-TIFF_WIDTH, TIFF_HEIGHT, TIFF_TILE_WIDTH, TIFF_TILE_HEIGHT = 256, 257, 322, 323
+JPEG_MARKER = re.compile(rb"\xff[^\x00\xff]")
+JPEG_BARE_MARKERS = {0x01, *range(0xD0, 0xD8)}  # no length and no content follow these
+TIFF_SIZES = (256, 257, 322, 323)  # the tags of width and height, of the picture and of its tiles
 TIFF_STRIP_OFFSETS = 273
+TIFF_SHORT, TIFF_LONG = 3, 4
 TIFF_TYPE_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
 
 
 def _png_size(data: bytes) -> Size:
-    width, height = struct.unpack_from(">II", data, 16)
+    # Pillow takes the size from the header wherever it stands; only in its place is it the one that is checked
+    length, kind, width, height = struct.unpack_from(">I4sII", data, 8)
+    if (length, kind) != (13, b"IHDR"):
+        raise ValueError("it doesn't begin with its header")
     return width, height
 
 
 def jpeg_segments(data: bytes) -> Iterator[tuple[int, int, int]]:
-    """The marker, start and end of each segment of a JPEG, up to and with the start of its pixels (ITU-T T.81 B.1)."""
+    """The marker, start and end of each segment of a JPEG, up to and with the start of its pixels (ITU-T T.81 B.1).
+
+    Padding, and bytes that belong to nothing, are passed over, as libjpeg does.
+    """
     start = 2
     for _ in range(MAX_SEGMENTS):
-        if data[start] != 0xFF:
-            raise ValueError("bytes that belong to nothing stand before its pixels")
-        marker = data[start + 1]
-        if marker == 0xFF:  # padding
-            start += 1
-            continue
-        end = start + 2 + struct.unpack_from(">H", data, start + 2)[0]
-        yield marker, start, end
+        found = JPEG_MARKER.search(data, start)
+        if not found:
+            raise IndexError
+        marker, start = data[found.end() - 1], found.end() - 2
+        end = start + 2
+        if marker not in JPEG_BARE_MARKERS:
+            end += struct.unpack_from(">H", data, end)[0]
+            yield marker, start, end
         if marker == 0xDA:
             return
         start = end
@@ -67,25 +77,24 @@ def _webp_size(data: bytes) -> Size:
 def _gif_size(data: bytes) -> Size:
     """The screen, or more where the first frame reaches beyond it (GIF89a, sections 18 to 20)."""
     width, height, flags = struct.unpack_from("<HHB", data, 6)
-    start = 13 + (3 << (flags & 7) + 1 if flags & 0x80 else 0)  # behind the colour table
+    colours = 2 << (flags & 7) if flags & 0x80 else 0
+    start = 13 + 3 * colours
+    in_extension = False
     for _ in range(MAX_BLOCKS):
         kind = data[start]
-        if kind == 0x2C:  # a frame
+        if in_extension:  # its data blocks: a length and so many bytes; the last is empty
+            start += 1 + kind
+            in_extension = kind > 0
+        elif kind == 0x21:  # an extension begins, with its label
+            start += 2
+            in_extension = True
+        elif kind == 0x2C:  # a frame
             left, top, frame_width, frame_height = struct.unpack_from("<4H", data, start + 1)
             return max(width, left + frame_width), max(height, top + frame_height)
-        if kind == 0x21:  # an extension: a label, then data blocks, the last of which is empty
-            start = _behind_data_blocks(data, start + 2)
+        elif kind == 0:  # padding
+            start += 1
         else:
             raise ValueError("it has no frame")
-    raise ValueError(f"it has more than {MAX_BLOCKS} blocks before its first frame")
-
-
-def _behind_data_blocks(data: bytes, start: int) -> int:
-    for _ in range(MAX_BLOCKS):
-        length = data[start]
-        start += 1 + length
-        if not length:
-            return start
     raise ValueError(f"it has more than {MAX_BLOCKS} blocks before its first frame")
 
 
@@ -103,19 +112,22 @@ def _tiff_size(data: bytes) -> Size:
     if count > MAX_TAGS:
         raise ValueError(f"it has more than {MAX_TAGS} tags")
     values: dict[int, int] = {}
-    claimed = 0
+    claimed = strips = 0
     for entry in range(start + 2, start + 2 + 12 * count, 12):
         tag, kind, number = struct.unpack_from(order + "HHI", data, entry)
-        claimed += number * TIFF_TYPE_BYTES.get(kind, 0)
-        values[tag] = struct.unpack_from(order + ("H" if kind == 3 else "I"), data, entry + 8)[0]
+        claimed += number * TIFF_TYPE_BYTES.get(kind, 8)
         if tag == TIFF_STRIP_OFFSETS:
-            values[tag] = number
-    width, height = values.get(TIFF_WIDTH, 0), values.get(TIFF_HEIGHT, 0)
-    tile = values.get(TIFF_TILE_WIDTH, 0) * values.get(TIFF_TILE_HEIGHT, 0)
-    if claimed > len(data) or values.get(TIFF_STRIP_OFFSETS, 0) > 4 * height:
+            strips = number
+        elif tag in TIFF_SIZES:
+            # one number in the entry itself, and once: else libtiff and we might each read another
+            if kind not in (TIFF_SHORT, TIFF_LONG) or number != 1 or tag in values:
+                raise ValueError("its size isn't said clearly")
+            (values[tag],) = struct.unpack_from(order + ("H" if kind == TIFF_SHORT else "I"), data, entry + 8)
+    width, height, tile_width, tile_height = (values.get(tag, 0) for tag in TIFF_SIZES)
+    if claimed > len(data) or strips > 4 * height:
         raise ValueError("its tags claim more than it holds")
-    if tile > max(width * height, MAX_TILE_PIXELS):
-        raise ValueError("its tiles are larger than its picture")
+    if tile_width * tile_height > max(width * height, MAX_TILE_PIXELS):
+        raise ValueError(f"its tiles have more than {MAX_TILE_PIXELS} pixels")
     return width, height
 
 
