@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from app.images.normalize import SIDE
 from app.model.metadata import CLASSES
-from training.errors import TrainingError, first_line
+from app.model.versions import first_line
+from training.errors import TrainingError
 
 DATA = Path(__file__).parent / "data"
 EMBEDDED = DATA / "mnist.npz"

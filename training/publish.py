@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from app.images.normalize import PIXELS
 from app.model import saved_model
 from app.model.metadata import FILE
-from app.model.versions import ModelError
-from training.errors import TrainingError, first_line
+from app.model.versions import ModelError, first_line
+from training.errors import TrainingError
 from training.export import export
 from training.network import Weights
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from app.model.metadata import CLASSES, Metadata
 from app.model.runtime import prepare_tensorflow
-from app.model.versions import ModelError
+from app.model.versions import ModelError, first_line
 
 Pixels = NDArray[np.float32]
 Probabilities = NDArray[np.float32]
@@ -62,7 +62,7 @@ def load(version: Path) -> SavedModel:
     try:
         loaded = tf.saved_model.load(str(version))
     except Exception as error:  # a damaged file makes TensorFlow raise many kinds, some of them its own
-        raise ModelError(f"TensorFlow can't load {version}: {_first_line(error)}") from error
+        raise ModelError(f"TensorFlow can't load {version}: {first_line(error)}") from error
     _check_signatures(loaded.signatures, version)
     model = SavedModel(version.parent.name, int(version.name), metadata, loaded.signatures["serving_default"], loaded)
     _warm_up(model, version)
@@ -91,7 +91,3 @@ def _warm_up(model: SavedModel, version: Path) -> None:
         answer = model(np.zeros((size, PIXELS), np.float32))
         if answer.shape != (size, CLASSES) or not np.allclose(answer.sum(axis=1), 1, atol=SUM_TOLERANCE):
             raise ModelError(f"Expected probabilities that add up to 1 from {version}; got {answer[0].tolist()}.")
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]

@@ -11,6 +11,11 @@ class ModelError(Exception):
     """A model can't be served; the message says why, in a sentence for the operator."""
 
 
+def first_line(error: Exception) -> str:
+    """What `error` says, without what libraries put below it."""
+    return (str(error).splitlines() or [type(error).__name__])[0]
+
+
 def list_versions(folder: Path) -> list[int]:
     """The complete versions in `folder`, oldest first. Anything else that lies there is passed over."""
     try:
