@@ -5,8 +5,8 @@ import os
 ENVIRONMENT = {
     # warnings and errors only: TensorFlow tells about its build at every start
     "TF_CPP_MIN_LOG_LEVEL": "2",
-    # oneDNN's kernels add up in another order from run to run of a batch size and announce so twice at every
-    # start; for matrices of this size they are not faster (training: 9.9 s without, 10.6 s with)
+    # oneDNN announces at every start, twice and past the level above, that it adds up in another order; for matrices
+    # of this size it buys nothing (the book's training, two runs each: 9.9 and 10.6 s without, 11.6 and 9.7 s with)
     "TF_ENABLE_ONEDNN_OPTS": "0",
     # the CPU alone, also where TensorFlow was built for more
     "CUDA_VISIBLE_DEVICES": "-1",
