@@ -35,17 +35,15 @@ check: $(DEV) ## format, lint, types: says what is wrong, changes nothing
 image: ## build the container's image
 	docker build -t digits .
 
-lock: $(DEV) ## choose the versions of all packages anew and write the lock files
-	for group in run uv; do $(MAKE) lock-$$group; done
-	$(MAKE) lock-dev
+lock: lock-run lock-uv lock-dev ## choose the versions of all packages anew and write the lock files
 
 LOCK = .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --upgrade pyproject.toml
 .PHONY: lock-run lock-uv lock-dev
-lock-run:
+lock-run: $(DEV)
 	$(LOCK) -o requirements/run.txt
-lock-uv:
+lock-uv: $(DEV)
 	$(LOCK:pyproject.toml=) --group uv -o requirements/uv.txt
-lock-dev:
+lock-dev: lock-run lock-uv
 	$(LOCK) --group dev --group uv --constraints requirements/run.txt --constraints requirements/uv.txt -o requirements/dev.txt
 
 clean: ## remove what was installed and cached

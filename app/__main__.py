@@ -28,7 +28,7 @@ def main(arguments: Sequence[str]) -> int:
     options = {name: value for name, value in vars(_parser().parse_args(arguments)).items() if value is not None}
     try:
         settings = Settings.from_environment(os.environ, options)
-        choose_version(settings.model_dir, None if settings.model_version == "latest" else settings.model_version)
+        choose_version(settings.model_dir, settings.wanted_version)
     except (SettingsError, ModelError) as error:
         return _fail(error)
     from app.server import AddressError, serve  # after the settings: --help and errors come at once

@@ -49,9 +49,8 @@ def create_app(settings: Settings) -> FastAPI:
 
 async def _load(app: FastAPI, settings: Settings) -> None:
     """Puts a reader with the chosen version into place, or the reason why there is none into the log."""
-    wanted = None if settings.model_version == "latest" else settings.model_version
     try:
-        version = choose_version(settings.model_dir.absolute(), wanted)
+        version = choose_version(settings.model_dir.absolute(), settings.wanted_version)
         served = await asyncio.to_thread(saved_model.load, version)
     except Exception as error:
         app.state.not_ready = "The model could not be loaded; the service's log says why."

@@ -36,6 +36,11 @@ class Settings(BaseModel):
     max_pending: int = Field(1024, ge=1, description="the most requests that may wait for an answer; above it, 503")
     receive_seconds: float = Field(60, gt=0, le=3600, description="the longest time that a body may take to arrive")
 
+    @property
+    def wanted_version(self) -> int | None:
+        """The number of the version to serve, or None for the newest."""
+        return None if self.model_version == "latest" else self.model_version
+
     @classmethod
     def from_environment(cls, environment: Mapping[str, str], options: Mapping[str, str]) -> Self:
         """Options win over the environment, the environment over the defaults.

@@ -3,9 +3,11 @@
 import os
 import re
 import signal
+import struct
 import subprocess
 import sys
 import time
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -17,6 +19,8 @@ import httpx
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+
+from app.images.essentials import PNG_SIGNATURE
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 SHIPPED = CHECKOUT / "models" / "mnist_mlp"
@@ -34,6 +38,15 @@ def encode(image: NDArray[Any] | Image.Image, kind: str = "PNG", **options: Any)
     picture = image if isinstance(image, Image.Image) else Image.fromarray(image)
     picture.save(file, kind, **options)
     return file.getvalue()
+
+
+def chunk(kind: bytes, content: bytes) -> bytes:
+    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+
+def png(width: int, height: int, *more: bytes, depth: int = 8, colour: int = 0) -> bytes:
+    header = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0)
+    return PNG_SIGNATURE + chunk(b"IHDR", header) + b"".join(more) + chunk(b"IEND", b"")
 
 
 def band(digit: int) -> NDArray[np.uint8]:

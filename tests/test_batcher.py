@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from app.images.normalize import normalize
 from app.model.batcher import Batcher, Rows
 
 
@@ -84,8 +85,6 @@ def test_a_failing_model_fails_those_who_asked_and_nobody_after() -> None:
 
 @pytest.mark.parametrize("size", [1, 7])
 def test_batches_do_not_change_answers(size: int, shipped: Any, mnist: Any) -> None:
-    from app.images.normalize import normalize
-
     pixels = normalize(mnist.x_test[:42])
     batcher = Batcher(shipped, 1024)
     answers = gather(*(batcher(pixels[start : start + size]) for start in range(0, 42, size)))

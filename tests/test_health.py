@@ -1,5 +1,6 @@
 """Readiness and liveness are three things apart, also when there is no model to be had."""
 
+import asyncio
 import shutil
 from pathlib import Path
 
@@ -34,8 +35,6 @@ def test_before_the_model_is_loaded_it_is_alive_but_not_ready(path: str, tmp_pat
     async def ask() -> tuple[httpx.Response, httpx.Response, httpx.Response]:
         async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
             return await client.get("/livez"), await client.get(path), await client.post("/predict", content=b"x")
-
-    import asyncio
 
     live, ready, predict = asyncio.run(ask())
     assert live.status_code == 200

@@ -7,6 +7,7 @@ import pytest
 
 from app import errors
 from app.routes.schemas import BatchPrediction, Prediction
+from tests.support import band, encode
 
 
 @pytest.fixture(scope="module")
@@ -55,8 +56,6 @@ def test_the_examples_of_answers_fit_their_schemas() -> None:
 
 
 def test_real_answers_fit_the_schemas(client: httpx.Client) -> None:
-    from tests.support import band, encode
-
     one = client.post("/predict?preview=true", files={"file": encode(band(1))}).json()
     assert Prediction.model_validate(one).model_dump(mode="json") == one
     many = client.post("/predict/batch", files=[("files", encode(band(1))), ("files", b"")]).json()

@@ -14,6 +14,7 @@ from app.model.saved_model import SavedModel
 from app.model.versions import ModelError
 from tests.conftest import tiny_weights, write_version
 from tests.support import band, forward
+from training.export import export
 
 
 @pytest.fixture
@@ -99,8 +100,6 @@ def test_what_does_not_add_up_to_1_is_refused(tmp_path: Path) -> None:
     weights = [each * np.float32(np.nan) for each in tiny_weights()]
     version = write_version(tmp_path, 1)
     shutil.rmtree(version / "variables")
-    from training.export import export
-
     export(weights, version)
     with pytest.raises(ModelError, match="add up to 1"):
         saved_model.load(version)

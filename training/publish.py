@@ -53,7 +53,7 @@ def publish(weights: Weights, predict: Predict, metadata: dict[str, Any], models
         export(weights, staged)
         (staged / FILE).write_text(json.dumps(metadata, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
         _compare(saved_model.load(staged), predict)
-        _flush(staged)
+        _settle(staged)
         return _put_in_place(staged, models)
 
 
@@ -93,13 +93,16 @@ def _remove_leftovers(models: Path) -> None:
                 shutil.rmtree(folder, ignore_errors=True)
 
 
-def _flush(folder: Path) -> None:
-    """Has everything on the disk before the rename, so that a power cut can't leave a version with empty files."""
+def _settle(folder: Path) -> None:
+    """Has everything readable for the service, which may run as another user, and on the disk before the rename: a
+    power cut can't leave a version with empty files.
+    """
     for path in [folder, *folder.rglob("*")]:
-        _flush_entry(path)
+        path.chmod(0o755 if path.is_dir() else 0o644)
+        _flush(path)
 
 
-def _flush_entry(path: Path) -> None:
+def _flush(path: Path) -> None:
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
@@ -109,8 +112,6 @@ def _flush_entry(path: Path) -> None:
 
 def _put_in_place(staged: Path, models: Path) -> Path:
     """Renames `staged` to the next free number. Two that publish at once get two numbers."""
-    for path in [staged, *staged.rglob("*")]:  # the service may run as another user
-        path.chmod(0o755 if path.is_dir() else 0o644)
     while True:
         taken = [int(entry.name) for entry in models.iterdir() if entry.name.isdecimal()]
         target = models / str(max(taken, default=0) + 1)
@@ -120,5 +121,5 @@ def _put_in_place(staged: Path, models: Path) -> Path:
             if not target.exists():
                 raise
             continue  # another took that number meanwhile
-        _flush_entry(models)
+        _flush(models)
         return target

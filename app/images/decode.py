@@ -122,8 +122,9 @@ def _by_pillow(name: str, data: bytes, size: Size) -> Grey | None:
     """The pixels, or None when Pillow can't read them.
 
     Pillow raises almost anything on a hostile file (OSError, SyntaxError, ValueError, struct.error, KeyError,
-    MemoryError, ...), and there is nothing here but Pillow at work on a client's bytes. No exception leaves: it
-    would hold on to Pillow's frames and their buffers, which can be a gigabyte, for as long as the answer takes.
+    MemoryError, ...), and here Pillow alone looks at a client's bytes, with `_to_grey` at what it made of them. No
+    exception leaves: it would hold on to Pillow's frames and their buffers, which can be a gigabyte, for as long as
+    the answer takes.
     """
     try:
         with Image.open(BytesIO(data), formats=[name]) as image:

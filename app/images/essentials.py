@@ -3,8 +3,8 @@
 Pillow goes through everything else in Python, too, and unpacks it: 16,000 colour profiles in a PNG kept it busy for
 ten seconds, empty comments in a JPEG for five. None of it changes a grey pixel.
 
-Each function takes the whole file and gives a smaller one. Raises: ValueError, with the reason, and struct.error or
-IndexError where the file ends early.
+Each function takes the whole file and gives a smaller one. Raises: ValueError, with the reason; struct.error or
+IndexError where the file ends early; KeyError where a PNG has no header, or a colour type that there isn't.
 """
 
 import struct
