@@ -97,6 +97,11 @@ class DamagedPicture(ServiceError):
     example = "Expected a whole PNG; received 200 bytes that can't be decoded: it ends before its end mark."
 
 
+class RaggedImages(ServiceError):
+    status, title = 422, "Not a whole number of images"
+    example = "Expected raw images of 28x28 = 784 bytes each; received 1000 bytes."
+
+
 class WrongSize(ServiceError):
     status, title = 422, "The picture has the wrong size"
     example = "Expected a picture of 28x28 pixels; received one of 640x480."

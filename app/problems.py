@@ -13,7 +13,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 
 from app.errors import BadQuery, NotFound, ServiceError, WrongMethod
-from app.telemetry import HEADER, request_id
+from app.telemetry.request_id import HEADER, request_id
 
 log = logging.getLogger("digits")
 

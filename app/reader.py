@@ -1,13 +1,13 @@
-"""The table where pictures and the model meet: bytes → decode → normalize → batcher → answer. Usable without HTTP."""
+"""The table where pictures and the model meet: bytes → decode → batcher → normalize → model → answer.
+
+Usable without HTTP."""
 
 import asyncio
 import base64
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass
 from io import BytesIO
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,7 @@ from app.images.decode import Grey, decode
 from app.images.normalize import SIDE, normalize
 from app.model.batcher import Batcher
 from app.model.saved_model import SavedModel
+from app.telemetry.metrics import BATCH
 
 T = TypeVar("T")
 
@@ -25,8 +26,7 @@ T = TypeVar("T")
 SMALL_BYTES = 16_384
 
 
-@dataclass(frozen=True, slots=True)
-class PictureNote:
+class PictureNote(NamedTuple):
     """What was found and done on the way from the file to 28x28.
 
     `box`: left, top, right, bottom of the part of the picture that was fitted, in its pixels; None where the
@@ -42,14 +42,16 @@ class PictureNote:
     preview: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """`probabilities`: ten, in 0..1, in the order of the classes; `confidence` is the one of `digit`."""
+AS_IT_IS = PictureNote(SIDE, SIDE)
+
+
+class Answer(NamedTuple):
+    """`probabilities`: float32 (10,), in 0..1, in the order of the classes; `confidence` is the one of `digit`."""
 
     digit: int
     label: str
-    confidence: float
-    probabilities: list[float]
+    confidence: np.float32
+    probabilities: NDArray[np.float32]
     picture: PictureNote
 
 
@@ -63,7 +65,7 @@ class Reader:
     def __init__(self, model: SavedModel, max_pixels: int, max_batch: int, max_pending: int) -> None:
         self.model = model
         self._max_pixels = max_pixels
-        self._batcher = Batcher(model, max_batch)
+        self._batcher = Batcher(self._run, max_batch)
         self._max_pending = max_pending
         self._pending = 0
         # one thread, so that what is large is decoded one by one and needs the memory of one
@@ -74,46 +76,60 @@ class Reader:
 
         Raises: a ServiceError that says what is wrong with the picture, or Overloaded.
         """
-        with self._admitted():
-            image, note = await self._prepared(data, preview)
-            probabilities = await self._batcher(normalize(image[np.newaxis]))
-            return self._answer(probabilities[0], note)
+        self._admit()
+        try:
+            if len(data) <= SMALL_BYTES:
+                image, note = self._prepare(data, preview)
+            else:
+                image, note = await self._in_pool(lambda: self._prepare(data, preview))
+            return self._answer((await self._batcher(image[np.newaxis]))[0], note)
+        finally:
+            self._pending -= 1
 
     async def read_many(self, files: list[bytes]) -> list[Answer | ServiceError]:
         """Answers each file, in order; a file that can't be read has its error in its place.
 
         Raises: Overloaded.
         """
-        with self._admitted():
-            prepared = await self._in_pool(lambda: [self._prepare_or_error(data) for data in files])
-            good = [each for each in prepared if not isinstance(each, ServiceError)]
-            if not good:
-                return [each for each in prepared if isinstance(each, ServiceError)]
-            rows = iter(await self._batcher(normalize(np.stack([image for image, _ in good]))))
-            return [each if isinstance(each, ServiceError) else self._answer(next(rows), each[1]) for each in prepared]
-
-    @contextmanager
-    def _admitted(self) -> Iterator[None]:
-        if self._pending >= self._max_pending:
-            raise Overloaded(f"{self._pending} requests are waiting already; try again in a second.")
-        self._pending += 1
+        self._admit()
         try:
-            yield
+            prepared = await self._in_pool(lambda: [self._prepare_or_error(data) for data in files])
+            good = [each[0] for each in prepared if not isinstance(each, ServiceError)]
+            rows = iter(await self._batcher(np.stack(good)) if good else ())
+            return [each if isinstance(each, ServiceError) else self._answer(next(rows), each[1]) for each in prepared]
         finally:
             self._pending -= 1
 
-    async def _prepared(self, data: bytes, preview: bool) -> tuple[Grey, PictureNote]:
-        if len(data) <= SMALL_BYTES:
-            return self._prepare(data, preview)
-        return await self._in_pool(lambda: self._prepare(data, preview))
+    async def read_images(self, images: Grey) -> NDArray[np.float32]:
+        """Answers pictures that are prepared already: uint8 (N, 28, 28), white ink on black, 1 <= N <= `max_batch`.
+
+        Gives their probabilities, float32 (N, 10). Raises: Overloaded.
+        """
+        self._admit()
+        try:
+            return await self._batcher(images)
+        finally:
+            self._pending -= 1
+
+    def answers(self, probabilities: NDArray[np.float32]) -> list[Answer]:
+        """The answers that `probabilities`, float32 (N, 10), are to pictures that were taken as they are."""
+        return [self._answer(row, AS_IT_IS) for row in probabilities]
+
+    def _run(self, images: Grey) -> NDArray[np.float32]:
+        BATCH.observe(len(images))
+        return self.model(normalize(images))
+
+    def _admit(self) -> None:
+        if self._pending >= self._max_pending:
+            raise Overloaded(f"{self._pending} requests are waiting already; try again in a second.")
+        self._pending += 1
 
     async def _in_pool(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._pool, work)
 
     def _prepare(self, data: bytes, preview: bool = False) -> tuple[Grey, PictureNote]:
         image = decode(data, self._max_pixels, required_size=(SIDE, SIDE))
-        height, width = image.shape
-        return image, PictureNote(width, height, preview=_png_base64(image) if preview else None)
+        return image, AS_IT_IS._replace(preview=_png_base64(image)) if preview else AS_IT_IS
 
     def _prepare_or_error(self, data: bytes) -> tuple[Grey, PictureNote] | ServiceError:
         try:
@@ -123,8 +139,7 @@ class Reader:
 
     def _answer(self, probabilities: NDArray[np.float32], note: PictureNote) -> Answer:
         digit = int(probabilities.argmax())
-        values: list[float] = probabilities.tolist()
-        return Answer(digit, self.model.metadata.labels[digit], values[digit], values, note)
+        return Answer(digit, self.model.metadata.labels[digit], probabilities[digit], probabilities, note)
 
 
 def _png_base64(image: Grey) -> str:

@@ -5,17 +5,20 @@ import logging.config
 import os
 import signal
 import socket
+import tempfile
 import threading
 import time
+from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import uvicorn
-from fastapi import FastAPI
+from starlette.types import ASGIApp
 from uvicorn.supervisors.multiprocess import Multiprocess
 
-from app.main import create_app
+from app.main import create_service
 from app.settings import Settings
-from app.telemetry import LOGGING
+from app.telemetry.log import LOGGING
 
 log = logging.getLogger("digits")
 
@@ -38,16 +41,13 @@ def serve(settings: Settings) -> None:
     """
     listener = _listen(settings.host, settings.port)
     logging.config.dictConfig(LOGGING)
-    config = uvicorn.Config(
-        partial(_worker_app if settings.workers > 1 else create_app, settings),
+    config = configure(
+        partial(_worker_service if settings.workers > 1 else create_service, settings),
         factory=True,
         workers=settings.workers,
         log_config=LOGGING,
-        server_header=False,
-        backlog=BACKLOG,
-        timeout_graceful_shutdown=GRACE_SECONDS,
-        timeout_worker_healthcheck=WORKER_HEALTHCHECK_SECONDS,
     )
+    _prepare_processes(settings.workers)
     host, port = listener.getsockname()[:2]
     log.info("listening on http://%s:%d", f"[{host}]" if ":" in host else host, port)
     try:
@@ -59,13 +59,40 @@ def serve(settings: Settings) -> None:
         log.info("stopped")
 
 
-def _worker_app(settings: Settings) -> FastAPI:
-    """The application in one of several workers, which ends when the process that started it is gone.
+def configure(service: Callable[..., Any], **more: Any) -> uvicorn.Config:
+    """uvicorn's settings that are ours to make. `more` goes to uvicorn as it is."""
+    return uvicorn.Config(
+        service,
+        loop="uvloop",  # a request costs 3 µs less than with asyncio's own loop
+        http="httptools",  # and 60 µs less than with h11; its parser is Node's
+        access_log=False,  # `app.telemetry.log` has a line for each request
+        proxy_headers=False,  # nothing depends on who a proxy says the client is
+        server_header=False,
+        backlog=BACKLOG,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+        timeout_worker_healthcheck=WORKER_HEALTHCHECK_SECONDS,
+        **more,
+    )
+
+
+def _prepare_processes(workers: int) -> None:
+    """Environment for libraries that read it when they are imported: in the workers, or here when there are none."""
+    # One process is to keep one core busy: a call of this network lasts 50 µs, and TensorFlow's threads would cost
+    # that again to hand it over, and take the other processes' cores.
+    os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
+    os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")
+    if workers > 1:
+        # prometheus_client adds the workers up by way of files here
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="digits-metrics-")
+
+
+def _worker_service(settings: Settings) -> ASGIApp:
+    """The service in one of several workers, which ends when the process that started it is gone.
 
     Killed by SIGKILL, that one can't end its workers, and they would keep the address for themselves.
     """
     threading.Thread(target=_end_without, args=(os.getppid(),), daemon=True).start()
-    return create_app(settings)
+    return create_service(settings)
 
 
 def _end_without(parent: int) -> None:

@@ -10,9 +10,10 @@ import pytest
 import uvicorn
 from numpy.typing import NDArray
 
-from app.main import create_app
+from app.main import create_service
 from app.model import saved_model
 from app.model.saved_model import SavedModel
+from app.server import configure
 from app.settings import Settings
 from tests.support import SHIPPED, SHIPPED_VERSION, waiting
 from training.dataset import Dataset, load
@@ -79,7 +80,7 @@ class serving:  # noqa: N801 - used as a context manager
     """Runs the application under uvicorn in a thread, and waits until it is ready."""
 
     def __init__(self, settings: Settings) -> None:
-        config = uvicorn.Config(create_app(settings), port=0, log_config=None, timeout_graceful_shutdown=5)
+        config = configure(create_service(settings), port=0, log_config=None)
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._server.run)
 

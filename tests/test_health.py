@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from app.healthcheck import is_ready
-from app.main import create_app
+from app.main import create_service
 from app.settings import Settings
 from tests.support import running_service, waiting
 
@@ -30,7 +30,7 @@ def test_the_containers_check_agrees(client: httpx.Client) -> None:
 @pytest.mark.parametrize("path", ["/readyz", "/health", "/healthz", "/model"])
 def test_before_the_model_is_loaded_it_is_alive_but_not_ready(path: str, tmp_path: Path, tiny_models: Path) -> None:
     # without its lifespan the application never loads a model: the state of its first second, held still
-    transport = httpx.ASGITransport(create_app(Settings(model_dir=tiny_models)))
+    transport = httpx.ASGITransport(create_service(Settings(model_dir=tiny_models)))
 
     async def ask() -> tuple[httpx.Response, httpx.Response, httpx.Response]:
         async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:

@@ -26,10 +26,11 @@ def test_the_page_is_there(client: httpx.Client) -> None:
     ("method", "path", "statuses"),
     [
         ("post", "/predict", ["200", "400", "408", "413", "415", "422", "500", "503"]),
-        ("post", "/predict/batch", ["200", "400", "408", "413", "415", "500", "503"]),
+        ("post", "/predict/batch", ["200", "400", "408", "413", "415", "422", "500", "503"]),
         ("get", "/model", ["200", "500", "503"]),
         ("get", "/readyz", ["200", "500", "503"]),
         ("get", "/livez", ["200"]),
+        ("get", "/metrics", ["200"]),
     ],
 )
 def test_every_status_is_declared(paths: dict[str, Any], method: str, path: str, statuses: list[str]) -> None:

@@ -3,15 +3,15 @@ import logging
 
 import httpx
 import pytest
-from fastapi import FastAPI
+from starlette.types import ASGIApp
 
-from app.main import create_app
+from app.main import create_app, surround
 from app.settings import Settings
-from app.telemetry import LOGGING
+from app.telemetry.log import LOGGING
 
 
 @pytest.fixture
-def broken_app() -> FastAPI:
+def broken_app() -> ASGIApp:
     """The application with a route that has a fault of ours."""
     app = create_app(Settings())
 
@@ -19,11 +19,11 @@ def broken_app() -> FastAPI:
     async def broken() -> None:
         raise ValueError("secret detail in /etc/secret")
 
-    return app
+    return surround(app)
 
 
 def test_our_own_fault_is_a_500_without_detail_and_logged(
-    broken_app: FastAPI, caplog: pytest.LogCaptureFixture
+    broken_app: ASGIApp, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def ask() -> httpx.Response:
         transport = httpx.ASGITransport(broken_app, raise_app_exceptions=False)

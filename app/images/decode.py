@@ -22,6 +22,7 @@ from PIL import (
 from app.errors import BloatedPicture, DamagedPicture, EmptyPicture, TooManyPixels, UnknownFormat, WrongSize
 from app.images.essentials import PNG_SIGNATURE, jpeg_essentials, png_essentials
 from app.images.headers import SIZES, Size
+from app.images.plain_png import SIDE, decode_plain_png
 
 Grey = NDArray[np.uint8]
 
@@ -61,6 +62,10 @@ def decode(data: bytes, max_pixels: int, required_size: Size | None = None) -> G
 
     Raises: EmptyPicture, UnknownFormat, DamagedPicture, TooManyPixels, BloatedPicture, WrongSize.
     """
+    if required_size in (None, (SIDE, SIDE)) and max_pixels >= SIDE * SIDE:
+        plain = decode_plain_png(data)
+        if plain is not None:
+            return plain
     name = _format_of(data)
     try:
         size = SIZES[name](data)

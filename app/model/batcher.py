@@ -4,14 +4,15 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-Rows = NDArray[np.float32]
+Rows = NDArray[Any]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Waiting:
     rows: Rows
     answer: asyncio.Future[Rows]
@@ -20,8 +21,8 @@ class _Waiting:
 class Batcher:
     """Gathers what arrives in one turn of the event loop and runs it at the next: nobody waits for company.
 
-    `run`: float32 (N, 784) → float32 (N, 10). `max_batch` bounds the rows of one call. How many may wait is for the
-    caller to bound. To be used from one event loop.
+    `run` takes an array (N, ...) and gives one of N rows, in order. `max_batch` bounds N. How many may wait is for
+    the caller to bound. To be used from one event loop.
     """
 
     def __init__(self, run: Callable[[Rows], Rows], max_batch: int) -> None:
@@ -30,7 +31,7 @@ class Batcher:
         self._waiting: deque[_Waiting] = deque()
 
     async def __call__(self, rows: Rows) -> Rows:
-        """`rows`: float32 (N, 784), 1 <= N <= max_batch → their probabilities, float32 (N, 10), in order."""
+        """`rows`: (N, ...), 1 <= N <= max_batch, alike in every other axis → what `run` answers to them."""
         loop = asyncio.get_running_loop()
         if not self._waiting:
             loop.call_soon(self._flush)
@@ -56,7 +57,7 @@ class Batcher:
             start += len(each.rows)
 
     def _take(self) -> list[_Waiting]:
-        """The longest row of requests from the front that fits one call, without those whose client has gone."""
+        """The longest line of requests from the front that fits one call, without those whose client has gone."""
         batch: list[_Waiting] = []
         size = 0
         while self._waiting and (not batch or size + len(self._waiting[0].rows) <= self._max_batch):

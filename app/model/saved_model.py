@@ -6,16 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from app.model import engine
+from app.model.engine import PIXELS, Engine, Pixels, Probabilities
 from app.model.metadata import CLASSES, Metadata
 from app.model.runtime import prepare_tensorflow
 from app.model.versions import ModelError, first_line
 
-Pixels = NDArray[np.float32]
-Probabilities = NDArray[np.float32]
-
-PIXELS = 784
 # What a model must offer (DType names and shapes, None for the batch): name → (inputs, outputs).
 Tensors = Mapping[str, tuple[str, tuple[int | None, ...]]]
 SIGNATURES: dict[str, tuple[Tensors, Tensors]] = {
@@ -28,7 +25,6 @@ SIGNATURES: dict[str, tuple[Tensors, Tensors]] = {
         {"digits": ("int64", (None,)), "probabilities": ("float32", (None, CLASSES))},
     ),
 }
-WARM_UP_BATCHES = (1, 2, 64)  # TensorFlow makes up its mind about a size the first time it sees it
 SUM_TOLERANCE = 1e-4  # ten float32 probabilities add up to 1 within this
 
 
@@ -39,15 +35,12 @@ class SavedModel:
     name: str
     version: int
     metadata: Metadata
-    _signature: Any = field(repr=False)
+    _run: Engine = field(repr=False)
     _loaded: Any = field(repr=False)  # the variables live as long as this does
 
     def __call__(self, pixels: Pixels) -> Probabilities:
         """`pixels`: float32 (N, 784) in 0..1, white ink on black → float32 (N, 10), each row adding up to 1."""
-        import tensorflow as tf  # no cost once `load` has imported it
-
-        answer: Probabilities = self._signature(pixels=tf.constant(pixels))["probabilities"].numpy()
-        return answer
+        return self._run(pixels)
 
 
 def load(version: Path) -> SavedModel:
@@ -64,7 +57,8 @@ def load(version: Path) -> SavedModel:
     except Exception as error:  # a damaged file makes TensorFlow raise many kinds, some of them its own
         raise ModelError(f"TensorFlow can't load {version}: {first_line(error)}") from error
     _check_signatures(loaded.signatures, version)
-    model = SavedModel(version.parent.name, int(version.name), metadata, loaded.signatures["serving_default"], loaded)
+    run = engine.build(loaded.signatures["serving_default"])
+    model = SavedModel(version.parent.name, int(version.name), metadata, run, loaded)
     _warm_up(model, version)
     return model
 
@@ -87,7 +81,7 @@ def _tensors(specs: Mapping[str, Any]) -> dict[str, tuple[str, tuple[int | None,
 
 
 def _warm_up(model: SavedModel, version: Path) -> None:
-    for size in WARM_UP_BATCHES:
+    for size in engine.WARM_UP_BATCHES:
         answer = model(np.zeros((size, PIXELS), np.float32))
         if answer.shape != (size, CLASSES) or not np.allclose(answer.sum(axis=1), 1, atol=SUM_TOLERANCE):
             raise ModelError(f"Expected probabilities that add up to 1 from {version}; got {answer[0].tolist()}.")

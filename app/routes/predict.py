@@ -1,11 +1,10 @@
 """POST /predict and POST /predict/batch."""
 
-from dataclasses import asdict
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query
 from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.responses import Response
 
 from app.errors import (
     BadQuery,
@@ -16,6 +15,7 @@ from app.errors import (
     NoPicture,
     NotReady,
     Overloaded,
+    RaggedImages,
     ServiceError,
     TooManyBytes,
     TooManyParts,
@@ -27,11 +27,13 @@ from app.errors import (
     WrongSize,
 )
 from app.problems import examples, problem
-from app.reader import Answer, Reader
+from app.reader import Reader
+from app.routes.answers import JSON, model_ref, picture, prediction, reading, to_json
 from app.routes.dependencies import CurrentSettings, ReadyReader
 from app.routes.schemas import BatchPrediction, Prediction
-from app.routes.upload import many_pictures, one_picture
-from app.telemetry import request_id
+from app.routes.upload import OCTETS, kind_of, many_pictures, one_picture, raw_images
+from app.settings import Settings
+from app.telemetry.request_id import request_id
 
 router = APIRouter(tags=["predict"])
 
@@ -47,8 +49,10 @@ def _form(field: str, content: dict[str, Any]) -> dict[str, Any]:
 
 
 FILE = {"type": "string", "format": "binary", "description": "a PNG, JPEG, WebP, GIF, BMP or TIFF"}
-ONE_PICTURE = _form("file", FILE) | {"image/*": BINARY, "application/octet-stream": BINARY}
-MANY_PICTURES = _form("files", {"type": "array", "items": FILE})
+ONE_PICTURE = _form("file", FILE) | {"image/*": BINARY, OCTETS: BINARY}
+RAW = BINARY["schema"] | {"description": "N x 784 bytes: images of 28x28, uint8, white ink on black, row by row"}
+MANY_PICTURES = _form("files", {"type": "array", "items": FILE}) | {OCTETS: {"schema": RAW}}
+PROBABILITIES = BINARY["schema"] | {"description": "float32 [N, 10], little-endian: `Accept: application/octet-stream`"}
 
 
 @router.post(
@@ -66,47 +70,42 @@ async def predict(
         Literal["auto", "never"], Query(description="`never` insists on 28x28, white ink on black")
     ] = "auto",
     preview: Annotated[bool, Query(description="adds the 28x28 that the model saw, a PNG in base64")] = False,
-) -> JSONResponse:
+) -> Response:
     """One picture, as the multipart field `file` or as the body itself: 28x28 pixels, white ink on black."""
     data = await one_picture(request, settings)
     answer = await reader.read(data, preview)
-    return JSONResponse(_read(answer) | {"model": _model(reader), "picture": _picture(answer)})
+    return Response(to_json(prediction(answer, reader.model)), media_type=JSON)
 
 
 @router.post(
     "/predict/batch",
     summary="Which digits are in these pictures?",
     response_model=BatchPrediction,
-    responses=examples(*FORM_ERRORS, TooManyPictures),
+    responses=examples(*FORM_ERRORS, TooManyPictures, RaggedImages)
+    | {200: {"content": {OCTETS: {"schema": PROBABILITIES}}}},
     openapi_extra={"requestBody": {"required": True, "content": MANY_PICTURES}},
 )
-async def predict_batch(request: Request, reader: ReadyReader, settings: CurrentSettings) -> JSONResponse:
-    """Many pictures, as repeated multipart fields `files`. One that can't be read has its problem in its place."""
+async def predict_batch(request: Request, reader: ReadyReader, settings: CurrentSettings) -> Response:
+    """Many pictures, as repeated multipart fields `files`. One that can't be read has its problem in its place.
+
+    Or images that are 28x28 already, as raw bytes in one body: `Content-Type: application/octet-stream`.
+    """
+    if kind_of(request) == OCTETS:
+        return await _read_raw(request, reader, settings)
     files = await many_pictures(request, settings)
     results = [
         problem(each, request_id(request.scope))
         if isinstance(each, ServiceError)
-        else _read(each) | {"picture": _picture(each)}
+        else {**reading(each), "picture": picture(each.picture)}
         for each in await reader.read_many(files)
     ]
-    return JSONResponse({"results": results, "model": _model(reader)})
+    return Response(to_json({"results": results, "model": model_ref(reader.model)}), media_type=JSON)
 
 
-def _read(answer: Answer) -> dict[str, Any]:
-    return {
-        "digit": answer.digit,
-        "label": answer.label,
-        "confidence": answer.confidence,
-        "probabilities": answer.probabilities,
-    }
-
-
-def _picture(answer: Answer) -> dict[str, Any]:
-    note = asdict(answer.picture)
-    if note["preview"] is None:
-        del note["preview"]
-    return note
-
-
-def _model(reader: Reader) -> dict[str, Any]:
-    return {"name": reader.model.name, "version": reader.model.version}
+async def _read_raw(request: Request, reader: Reader, settings: Settings) -> Response:
+    """Raw images: N x 784 bytes in; JSON out as for files, or the bare probabilities, for whom asks for bytes."""
+    probabilities = await reader.read_images(await raw_images(request, settings))
+    if OCTETS in request.headers.get("accept", ""):
+        return Response(probabilities.astype("<f4", copy=False).tobytes(), media_type=OCTETS)
+    results = [{**reading(each), "picture": picture(each.picture)} for each in reader.answers(probabilities)]
+    return Response(to_json({"results": results, "model": model_ref(reader.model)}), media_type=JSON)

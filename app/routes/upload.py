@@ -3,11 +3,14 @@
 import asyncio
 from collections.abc import Callable
 
+import numpy as np
+from numpy.typing import NDArray
 from starlette.requests import Request
 
 from app.errors import (
     NoPicture,
     NotReady,
+    RaggedImages,
     ServiceError,
     TooManyBytes,
     TooManyParts,
@@ -16,10 +19,12 @@ from app.errors import (
     UnknownFormat,
     WrongField,
 )
+from app.images.normalize import PIXELS, SIDE
 from app.routes.form import Part, parse_form
 from app.settings import Settings
 
 FORM = "multipart/form-data"
+OCTETS = "application/octet-stream"
 URL_ENCODED = "application/x-www-form-urlencoded"
 # One is right; a few more are read so that the answer can name what is wrong with them.
 MAX_PARTS = 8
@@ -33,8 +38,7 @@ async def one_picture(request: Request, settings: Settings) -> bytes:
 
     Raises: a ServiceError, when there is no picture, more than one, too many bytes, or another content type.
     """
-    content_type = request.headers.get("content-type", "")
-    kind = _kind(content_type)
+    content_type, kind = request.headers.get("content-type", ""), kind_of(request)
     if kind == FORM:
         body = await read_body(request, settings)
         parts = await _parse(content_type, body, MAX_PARTS, TooManyParts)
@@ -42,8 +46,8 @@ async def one_picture(request: Request, settings: Settings) -> bytes:
         if len(parts) > 1:
             raise WrongField(f"Expected one multipart field named 'file'; received {len(parts)}.")
         return parts[0].content
-    if not (kind.startswith("image/") or kind in ("application/octet-stream", "")):
-        raise _wrong_type(kind, "/predict -F file=@digit.png", f"{FORM}, image/* or application/octet-stream")
+    if not (kind.startswith("image/") or kind in (OCTETS, "")):
+        raise _wrong_type(kind, "/predict -F file=@digit.png", f"{FORM}, image/* or {OCTETS}")
     body = await read_body(request, settings)
     if not body and not kind:
         raise NoPicture()
@@ -55,14 +59,28 @@ async def many_pictures(request: Request, settings: Settings) -> list[bytes]:
 
     Raises: a ServiceError, as `one_picture`, and TooManyPictures.
     """
-    content_type = request.headers.get("content-type", "")
-    kind = _kind(content_type)
+    content_type, kind = request.headers.get("content-type", ""), kind_of(request)
     if kind != FORM:
-        raise _wrong_type(kind, "/predict/batch -F files=@one.png -F files=@two.png", FORM)
+        raise _wrong_type(kind, "/predict/batch -F files=@one.png -F files=@two.png", f"{FORM} or {OCTETS}")
     body = await read_body(request, settings)
     parts = await _parse(content_type, body, settings.max_batch, lambda: _too_many_pictures(settings.max_batch))
     _check_fields(parts, "files")
     return [part.content for part in parts]
+
+
+async def raw_images(request: Request, settings: Settings) -> NDArray[np.uint8]:
+    """The images in a request to /predict/batch that sends them raw: uint8 (N, 28, 28), white ink on black.
+
+    Raises: a ServiceError, when there is none, a part of one, or too many.
+    """
+    body = await read_body(request, settings)
+    if not body:
+        raise NoPicture("Expected raw images of 28x28 = 784 bytes each; received an empty body.")
+    if len(body) % PIXELS:
+        raise RaggedImages(f"Expected raw images of 28x28 = {PIXELS} bytes each; received {len(body)} bytes.")
+    if len(body) > settings.max_batch * PIXELS:
+        raise _too_many_pictures(settings.max_batch)
+    return np.frombuffer(body, np.uint8).reshape(-1, SIDE, SIDE)
 
 
 async def read_body(request: Request, settings: Settings) -> bytes:
@@ -99,8 +117,9 @@ async def _parse(content_type: str, body: bytes, max_parts: int, too_many: Calla
     return await asyncio.to_thread(parse_form, content_type, body, max_parts, too_many)
 
 
-def _kind(content_type: str) -> str:
-    return content_type.partition(";")[0].strip().lower()
+def kind_of(request: Request) -> str:
+    """The request's media type, without its parameters."""
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
 def _check_fields(parts: list[Part], expected: str) -> None:

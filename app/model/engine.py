@@ -1,0 +1,72 @@
+"""How the signature of a SavedModel is called: by the shortest way into TensorFlow."""
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+log = logging.getLogger("digits")
+
+Pixels = NDArray[np.float32]
+Probabilities = NDArray[np.float32]
+Engine = Callable[[Pixels], Probabilities]
+
+PIXELS = 784
+WARM_UP_BATCHES = (1, 2, 64)  # TensorFlow makes up its mind about a size the first time it sees it
+TOLERANCE = 1e-5  # between two ways through one model
+
+
+def build(signature: Any) -> Engine:
+    """Makes `signature` (pixels float32 [N, 784] → probabilities float32 [N, 10]) a function of NumPy arrays.
+
+    The short way is taken when its answers are the signature's own; if not, the plain call, and the log says so.
+    """
+    plain, short = _plain(signature), _short(signature)
+    try:
+        _check_same(plain, short)
+    except Exception as error:  # noqa: BLE001 - whatever TensorFlow raises, the plain way is still there
+        log.warning("calling the model the plain way, which takes twice as long: %s", error)
+        return plain
+    return short
+
+
+def _plain(signature: Any) -> Engine:
+    import tensorflow as tf
+
+    def run(pixels: Pixels) -> Probabilities:
+        answer: Probabilities = signature(pixels=tf.constant(pixels))["probabilities"].numpy()
+        return answer
+
+    return run
+
+
+def _short(signature: Any) -> Engine:
+    """Runs the signature's graph by TensorFlow's own operation for that, without the checks of `signature(...)`.
+
+    One row takes 45 µs instead of 110, 32 rows 149 instead of 222: the arguments are otherwise bound and checked in
+    Python at every call, although there is one tensor, and always of this type. XLA buys nothing on top: compiled for
+    one batch size, with the weights as constants, and called in the same way, one row takes 56 µs and 32 rows 162.
+    `python -m benchmarks.engine` measures it.
+    """
+    import tensorflow as tf
+
+    weights = list(signature.captured_inputs)
+    types = [tf.float32]
+    call = tf.raw_ops.StatefulPartitionedCall
+
+    def run(pixels: Pixels) -> Probabilities:
+        answer: Probabilities = call(args=[tf.constant(pixels), *weights], Tout=types, f=signature)[0].numpy()
+        return answer
+
+    return run
+
+
+def _check_same(plain: Engine, short: Engine) -> None:
+    random = np.random.default_rng(0)
+    for size in WARM_UP_BATCHES:
+        pixels = random.random((size, PIXELS), np.float32)
+        difference = float(np.abs(plain(pixels) - short(pixels)).max())
+        if not difference <= TOLERANCE:
+            raise ValueError(f"expected the same answers by the short way; {size} rows differ by {difference}")
