@@ -95,8 +95,10 @@ class Reader:
         try:
             prepared = await self._in_pool(lambda: [self._prepare_or_error(data) for data in files])
             good = [each[0] for each in prepared if not isinstance(each, ServiceError)]
-            rows = iter(await self._batcher(np.stack(good)) if good else ())
-            return [each if isinstance(each, ServiceError) else self._answer(next(rows), each[1]) for each in prepared]
+            answers = iter(self.answers(await self._batcher(np.stack(good))) if good else ())
+            return [
+                each if isinstance(each, ServiceError) else next(answers)._replace(picture=each[1]) for each in prepared
+            ]
         finally:
             self._pending -= 1
 
@@ -113,7 +115,13 @@ class Reader:
 
     def answers(self, probabilities: NDArray[np.float32]) -> list[Answer]:
         """The answers that `probabilities`, float32 (N, 10), are to pictures that were taken as they are."""
-        return [self._answer(row, AS_IT_IS) for row in probabilities]
+        labels = self.model.metadata.labels
+        digits = probabilities.argmax(axis=1)
+        confidences = probabilities[np.arange(len(probabilities)), digits]
+        return [
+            Answer(digit, labels[digit], confidence, row, AS_IT_IS)
+            for digit, confidence, row in zip(digits.tolist(), confidences, probabilities, strict=True)
+        ]
 
     def _run(self, images: Grey) -> NDArray[np.float32]:
         BATCH.observe(len(images))

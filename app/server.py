@@ -3,22 +3,18 @@
 import logging
 import logging.config
 import os
-import signal
 import socket
-import tempfile
-import threading
-import time
+import sys
 from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import uvicorn
-from starlette.types import ASGIApp
-from uvicorn.supervisors.multiprocess import Multiprocess
 
 from app.main import create_service
 from app.settings import Settings
 from app.telemetry.log import LOGGING
+from app.workers import run_workers, worker_service
 
 log = logging.getLogger("digits")
 
@@ -39,22 +35,25 @@ def serve(settings: Settings) -> None:
 
     Raises: AddressError, when the address is in use or not this machine's.
     """
-    listener = _listen(settings.host, settings.port)
+    listeners = _listeners(settings)
     logging.config.dictConfig(LOGGING)
     config = configure(
-        partial(_worker_service if settings.workers > 1 else create_service, settings),
+        partial(worker_service if settings.workers > 1 else create_service, settings),
         factory=True,
         workers=settings.workers,
         log_config=LOGGING,
     )
-    _prepare_processes(settings.workers)
-    host, port = listener.getsockname()[:2]
+    # One process is to keep one core busy: a call of this network lasts 50 µs, and TensorFlow's threads would cost
+    # that again to hand it over, and take the other processes' cores. It reads these when it is imported.
+    os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
+    os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")
+    host, port = listeners[0].getsockname()[:2]
     log.info("listening on http://%s:%d", f"[{host}]" if ":" in host else host, port)
     try:
         if settings.workers > 1:
-            Multiprocess(config, [listener]).run()
+            run_workers(config, listeners)
         else:
-            uvicorn.Server(config).run([listener])
+            uvicorn.Server(config).run(listeners)
     finally:
         log.info("stopped")
 
@@ -75,42 +74,30 @@ def configure(service: Callable[..., Any], **more: Any) -> uvicorn.Config:
     )
 
 
-def _prepare_processes(workers: int) -> None:
-    """Environment for libraries that read it when they are imported: in the workers, or here when there are none."""
-    # One process is to keep one core busy: a call of this network lasts 50 µs, and TensorFlow's threads would cost
-    # that again to hand it over, and take the other processes' cores.
-    os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
-    os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")
-    if workers > 1:
-        # prometheus_client adds the workers up by way of files here
-        os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="digits-metrics-")
+def _listeners(settings: Settings) -> list[socket.socket]:
+    """A listening socket for each worker, all on one address."""
+    host, port = settings.host, settings.port
+    try:
+        first = _bound(host, port)  # alone, so that an address in use is found out
+        sockets = [first] * settings.workers
+        if settings.workers > 1 and sys.platform == "linux":  # elsewhere the kernel wouldn't deal connections out
+            first.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            port = first.getsockname()[1]
+            sockets = [first, *(_bound(host, port, shared=True) for _ in range(settings.workers - 1))]
+        for each in sockets:
+            each.listen(BACKLOG)  # from now on who connects waits for an answer and isn't refused
+            each.set_inheritable(True)
+    except (OSError, UnicodeError) as error:
+        raise AddressError(f"can't listen on {host}, port {port}: {error}.") from error
+    return sockets
 
 
-def _worker_service(settings: Settings) -> ASGIApp:
-    """The service in one of several workers, which ends when the process that started it is gone.
-
-    Killed by SIGKILL, that one can't end its workers, and they would keep the address for themselves.
-    """
-    threading.Thread(target=_end_without, args=(os.getppid(),), daemon=True).start()
-    return create_service(settings)
-
-
-def _end_without(parent: int) -> None:
-    while os.getppid() == parent:
-        time.sleep(1)
-    os.kill(os.getpid(), signal.SIGTERM)
-
-
-def _listen(host: str, port: int) -> socket.socket:
+def _bound(host: str, port: int, shared: bool = False) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     # asyncio turns Nagle's algorithm off (44 ms a request on a kept connection) only for a socket that names TCP
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind((host, port))
-        listener.listen(BACKLOG)  # from now on who connects waits for an answer and isn't refused
-    except (OSError, UnicodeError) as error:
-        listener.close()
-        raise AddressError(f"can't listen on {host}, port {port}: {error}.") from error
-    listener.set_inheritable(True)
+    if shared:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    listener.bind((host, port))
     return listener

@@ -18,8 +18,16 @@ class _Waiting:
     answer: asyncio.Future[Rows]
 
 
+# Rows in one call beyond which a row costs no less: 4.0 µs each for 64, and for 1024; 4.7 for 32, 11 for 4.
+ENOUGH = 64
+
+
 class Batcher:
-    """Gathers what arrives in one turn of the event loop and runs it at the next: nobody waits for company.
+    """Gathers requests as long as each turn of the event loop brings more, and runs them together.
+
+    Nobody waits for company: a turn lasts as long as there is other work to do, and for a lone request microseconds.
+    Going on for more than one turn makes calls of 64 rows out of calls of 26, at 64 connections, and of 16 out of 8 at
+    16: 55 µs of CPU a request instead of 60, and 65 instead of 80.
 
     `run` takes an array (N, ...) and gives one of N rows, in order. `max_batch` bounds N. How many may wait is for
     the caller to bound. To be used from one event loop.
@@ -29,24 +37,34 @@ class Batcher:
         self._run = run
         self._max_batch = max_batch
         self._waiting: deque[_Waiting] = deque()
+        self._known = 0  # how many of them there were a turn ago
 
     async def __call__(self, rows: Rows) -> Rows:
         """`rows`: (N, ...), 1 <= N <= max_batch, alike in every other axis → what `run` answers to them."""
         loop = asyncio.get_running_loop()
         if not self._waiting:
-            loop.call_soon(self._flush)
+            loop.call_soon(self._gather)
         waiting = _Waiting(rows, loop.create_future())
         self._waiting.append(waiting)
         return await waiting.answer
 
+    def _gather(self) -> None:
+        known, self._known = self._known, len(self._waiting)
+        if known < self._known < ENOUGH:
+            asyncio.get_running_loop().call_soon(self._gather)
+        else:
+            self._known = 0
+            self._flush()
+
     def _flush(self) -> None:
         batch = self._take()
         if self._waiting:  # more than one call's worth: the rest has its turn after what else is ready
-            asyncio.get_running_loop().call_soon(self._flush)
+            asyncio.get_running_loop().call_soon(self._gather)
         if not batch:
             return
         try:
-            answers = self._run(np.concatenate([each.rows for each in batch]))
+            rows = [each.rows for each in batch]
+            answers = self._run(rows[0] if len(rows) == 1 else np.concatenate(rows))
         except Exception as error:  # noqa: BLE001 - whatever it is, those who wait must hear of it
             for each in batch:
                 each.answer.set_exception(error)

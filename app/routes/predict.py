@@ -27,7 +27,7 @@ from app.errors import (
     WrongSize,
 )
 from app.problems import examples, problem
-from app.reader import Reader
+from app.reader import AS_IT_IS, Reader
 from app.routes.answers import JSON, model_ref, picture, prediction, reading, to_json
 from app.routes.dependencies import CurrentSettings, ReadyReader
 from app.routes.schemas import BatchPrediction, Prediction
@@ -107,5 +107,6 @@ async def _read_raw(request: Request, reader: Reader, settings: Settings) -> Res
     probabilities = await reader.read_images(await raw_images(request, settings))
     if OCTETS in request.headers.get("accept", ""):
         return Response(probabilities.astype("<f4", copy=False).tobytes(), media_type=OCTETS)
-    results = [{**reading(each), "picture": picture(each.picture)} for each in reader.answers(probabilities)]
+    as_it_is = picture(AS_IT_IS)
+    results = [{**reading(each), "picture": as_it_is} for each in reader.answers(probabilities)]
     return Response(to_json({"results": results, "model": model_ref(reader.model)}), media_type=JSON)

@@ -1,7 +1,8 @@
-"""The one form that curl and browsers send with one file, told from all others by a strict scan."""
+"""The bodies that nearly everybody sends a picture in, told from all others by a strict scan."""
 
 import re
 
+PICTURES = {b"image/png", b"image/jpeg", b"image/webp", b"application/octet-stream"}
 # Letters, digits, hyphens and underscores: so curl, browsers and HTTP libraries make their boundaries.
 CONTENT_TYPE = re.compile(rb"multipart/form-data; ?boundary=([0-9A-Za-z_-]{1,70})")
 PART_HEAD = re.compile(
@@ -10,12 +11,19 @@ PART_HEAD = re.compile(
 )
 
 
-def plain_form_file(content_type: bytes, body: bytes) -> bytes | None:
-    """The content of the field `file`, when it is the form's only part and nothing about the form is unusual.
+def plain_picture(content_type: bytes, body: bytes) -> bytes | None:
+    """The picture in a body that is the picture itself, or a form with nothing but one file, as curl and browsers
+    send it.
 
-    None for every other body, broken ones included; then `app.routes.form` reads it, or says what is wrong. Where
-    this gives a content, that gives the same: 1.5 µs where python-multipart takes 15.
+    None for every other body, broken ones included; then `app.routes.upload` reads it, or says what is wrong. Where
+    this finds a picture, that finds the same; a form takes 1.5 µs here and 15 by python-multipart.
     """
+    if content_type in PICTURES:
+        return body
+    return _only_file(content_type, body)
+
+
+def _only_file(content_type: bytes, body: bytes) -> bytes | None:
     usual = CONTENT_TYPE.fullmatch(content_type)
     if usual is None:
         return None
