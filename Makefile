@@ -11,9 +11,9 @@ export PYTHON
 
 RUN := .venv/.run
 DEV := .venv/.dev
-CODE := app training tests
+CODE := app benchmarks training tests
 
-.PHONY: help serve test train check image lock clean
+.PHONY: help serve test train bench check image lock clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,6 +26,9 @@ test: $(DEV) ## run all tests (ARGS= for pytest's options)
 
 train: $(RUN) ## train and publish the next version (RECIPE=book, DATA=path, MODELS=folder, SEED=0)
 	@.venv/bin/python -m training fit --recipe "$(RECIPE)" $(if $(DATA),--data "$(DATA)") $(if $(MODELS),--models "$(MODELS)") $(if $(SEED),--seed "$(SEED)")
+
+bench: $(RUN) ## measure the service and write benchmarks/RESULTS.md (PEERS="litserve bentoml pytriton", ARGS=)
+	@.venv/bin/python -m benchmarks $(if $(PEERS),--peers $(PEERS)) $(ARGS)
 
 check: $(DEV) ## format, lint, types: says what is wrong, changes nothing
 	.venv/bin/ruff format --check --quiet $(CODE)
@@ -47,7 +50,7 @@ lock-dev: lock-run lock-uv
 	$(LOCK) --group dev --group uv --constraints requirements/run.txt --constraints requirements/uv.txt -o requirements/dev.txt
 
 clean: ## remove what was installed and cached
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .coverage*
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .coverage* benchmarks/.envs
 
 $(RUN): requirements/run.txt requirements/uv.txt requirements/install.sh
 	@requirements/install.sh requirements/run.txt

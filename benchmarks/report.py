@@ -1,0 +1,186 @@
+"""The figures of a run as Markdown. What was not measured in it is left out, or said to be missing."""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from benchmarks.exchanges import PICTURES, PNG_BATCH, RAW_BATCH, TOLERANCE
+from benchmarks.measure import BULK_CONNECTIONS, CONNECTIONS, NOISE, START_PAIRS, Run
+from benchmarks.servers import OWN, PEERS
+
+Figures = dict[str, float]
+
+
+class Ratio(NamedTuple):
+    """`over` / `under` (or `over` alone), and what it should be."""
+
+    title: str
+    over: str
+    under: str | None
+    sign: str
+    target: float
+
+
+RATIOS = [
+    Ratio(
+        "CPU a request against the bare ASGI floor, 64 connections",
+        "service/64/cpu_us",
+        "floor-asgi/64/cpu_us",
+        "≤",
+        4,
+    ),
+    Ratio("requests a second against the reference, 64 connections", "service/64/rate", "reference/64/rate", "≥", 6),
+    Ratio("requests a second against the reference, 16 connections", "service/16/rate", "reference/16/rate", "≥", 5),
+    Ratio("p50 against the reference's, 1 connection", "service/1/p50_ms", "reference/1/p50_ms", "≤", 0.6),
+    Ratio("p99 against p50, 64 connections", "service/64/p99_ms", "service/64/p50_ms", "≤", 2.5),
+    Ratio("requests a second against PyTriton, 64 connections", "service/64/rate", "pytriton/64/rate", "≥", 3),
+    Ratio("requests a second against LitServe, 64 connections", "service/64/rate", "litserve/64/rate", "≥", 10),
+    Ratio("requests a second against BentoML, 64 connections", "service/64/rate", "bentoml/64/rate", "≥", 12),
+    Ratio(f"pictures a second, {PNG_BATCH} PNGs a request", "bulk/png/rate", None, "≥", 15_000),
+    Ratio(
+        f"raw images a second, {RAW_BATCH} a request, float32 out, against in-process",
+        "bulk/raw-floats/rate",
+        "bulk/in-process/rate",
+        "≥",
+        0.5,
+    ),
+    Ratio("memory (Pss) at the soak's end against its 15th part", "soak/after/pss", "soak/before/pss", "≤", 1.02),
+    Ratio("start to ready against a bare load of the model", "start/service", "start/bare", "≤", 1.8),
+    Ratio("requests a second with two workers against one", "workers/2/rate", "workers/1/rate", "≥", 1.6),
+]
+
+BULK = {
+    "png": f"{PNG_BATCH} PNGs a request, JSON out",
+    "raw-json": f"{RAW_BATCH} raw images a request, JSON out",
+    "raw-floats": f"{RAW_BATCH} raw images a request, float32 out",
+}
+
+
+def table(rows: Iterable[Iterable[object]]) -> str:
+    """Markdown: the first row is the head."""
+    head, *rest = (f"| {' | '.join(map(str, row))} |" for row in rows)
+    return "\n".join([head, "|" + "---|" * (head.count(" | ") + 1), *rest])
+
+
+def servers_table(figures: Figures) -> str:
+    """A row for each server that was measured."""
+    levels = " / ".join(map(str, CONNECTIONS))
+    head = ["server", f"req/s at {levels} connections", "p50 ms", "p99 ms", "CPU µs a request", "memory MiB", "start s"]
+    rows: list[list[object]] = [[*head, "errors", "answers checked"]]
+    for name, server in (OWN | PEERS).items():
+        if f"{name}/64/rate" not in figures:
+            continue
+        cells = [_levels(figures, name, *what) for what in (("rate", 0), ("p50_ms", 2), ("p99_ms", 2), ("cpu_us", 0))]
+        rest = [f"{figures[name + '/pss_mb']:.0f}", f"{figures[name + '/start_s']:.2f}"]
+        errors = sum(figures[f"{name}/{connections}/errors"] for connections in CONNECTIONS)
+        checked = figures.get(f"{name}/checked")
+        rows.append(
+            [server.title, *cells, *rest, f"{errors:.0f}", f"{checked:,.0f}" if checked else "none: a constant"]
+        )
+    return table(rows)
+
+
+def _levels(figures: Figures, name: str, what: str, digits: int) -> str:
+    return " / ".join(f"{figures[f'{name}/{connections}/{what}']:,.{digits}f}" for connections in CONNECTIONS)
+
+
+def value(ratio: Ratio, figures: Figures) -> float | None:
+    """None when the run lacks a figure for it."""
+    over, under = figures.get(ratio.over), figures.get(ratio.under) if ratio.under else 1.0
+    return None if over is None or not under else over / under
+
+
+def ratios_table(figures: Figures) -> str:
+    """What the project cares about, each with its target."""
+    rows: list[list[object]] = [["of this run", "ratio", "target", ""]]
+    for ratio in RATIOS:
+        got = value(ratio, figures)
+        if got is None:
+            rows.append([ratio.title, "not measured", f"{ratio.sign} {ratio.target:,}", ""])
+        else:
+            met = got <= ratio.target if ratio.sign == "≤" else got >= ratio.target
+            shown = f"{got:,.0f}" if got >= 100 else f"{got:.3g}"
+            rows.append([ratio.title, shown, f"{ratio.sign} {ratio.target:,}", "met" if met else "**missed**"])
+    return table(rows)
+
+
+def bulk_table(figures: Figures) -> str:
+    """Many pictures a request, and the model alone."""
+    rows = [["way in and out", "pictures/s", "p50 ms", "p99 ms", "CPU µs a picture"]]
+    for name, title in BULK.items():
+        rows.append([title, *_cells(figures, f"bulk/{name}", rate=0, p50_ms=1, p99_ms=1, cpu_us=1)])
+    rows.append(
+        [f"no server: the signature, {RAW_BATCH} a call", *_cells(figures, "bulk/in-process", rate=0), "", "", ""]
+    )
+    return table(rows)
+
+
+def workers_table(figures: Figures) -> str:
+    """One worker and two."""
+    rows = [["workers", "req/s at 64 connections", "p50 ms", "p99 ms", "CPU µs a request", "memory MiB"]]
+    for number in "12":
+        rows.append([number, *_cells(figures, f"workers/{number}", rate=0, p50_ms=2, p99_ms=2, cpu_us=0, pss_mb=0)])
+    return table(rows)
+
+
+def _cells(figures: Figures, name: str, **whats: int) -> list[str]:
+    """Some figures of one thing, each with so many decimals."""
+    cells = [(figures.get(f"{name}/{what}"), digits) for what, digits in whats.items()]
+    return ["-" if figure is None else f"{figure:,.{digits}f}" for figure, digits in cells]
+
+
+def soak_table(figures: Figures) -> str:
+    """Memory over many requests."""
+    rows = [["memory MiB", "Pss", "RSS"]]
+    for name, title in {"before": "after the first fifteenth", "after": "at the end"}.items():
+        rows.append([title, *_cells(figures, f"soak/{name}", pss=1, rss=1)])
+    return table(rows)
+
+
+def results(run: Run, surroundings: Iterable[str]) -> str:
+    """RESULTS.md; of a partial run, what there is."""
+    figures = run.figures
+    measured = [name for name in OWN | PEERS if f"{name}/64/rate" in figures]
+    notes = [f"{each.title}: {each.note}." for name, each in (OWN | PEERS).items() if name in measured and each.note]
+    if absent := [each.title for name, each in PEERS.items() if name not in measured]:
+        notes.append(f"Not in this run: {', '.join(absent)}.")
+    texts = {
+        "": _list(surroundings),
+        "Ratios of this run": ratios_table(figures),
+        "Servers": SERVERS.format(seconds=run.seconds) + servers_table(figures) + "\n\n" + _list(notes),
+        "Many pictures a request": BULK_TEXT + bulk_table(figures),
+        "Two workers": WORKERS + workers_table(figures),
+        "Soak": SOAK.format(*_cells(figures, "soak", requests=0, errors=0, bad=0)) + soak_table(figures),
+        "Start": START.format(*_cells(figures, "start", service=2, bare=2)),
+        "Noise": f"Where more than {NOISE:.0%} of a CPU went elsewhere:\n\n" + _list(run.noise or ["nowhere"]),
+    }
+    return HEAD + "\n".join((f"## {title}\n\n" if title else "") + text + "\n" for title, text in texts.items())
+
+
+def _list(lines: Iterable[str]) -> str:
+    return "\n".join(f"- {line}" for line in lines)
+
+
+HEAD = f"""# Results
+
+Written by `make bench PEERS="{" ".join(PEERS)}"`; without `PEERS=` it measures the rest.
+
+"""
+SERVERS = f"""Each server has one CPU to itself, and wrk another. wrk sends {PICTURES:,} different digits of MNIST's
+test set in turn, as multipart uploads of 28x28 PNGs, {{seconds:g}} s a level, after a warm-up. CPU is the user and
+system time of the server's whole process tree for each good answer, memory its Pss at the end, start the time from
+process start to first right answer. Class and probabilities (within {TOLERANCE}) are checked before the load, and
+during it by a second client, which asks at most 20 times a second for a twentieth of the time, so it changes little.
+
+"""
+BULK_TEXT = f"""The service on one CPU, {BULK_CONNECTIONS} connections. Checked in the same way.
+
+"""
+WORKERS = """Nothing is pinned: servers and wrk share the two CPUs. Checked in the same way.
+
+"""
+SOAK = """{0} requests at 64 connections, each answer checked: {1} errors. In between, {2} bad requests of twelve
+kinds, each answered with the problem it should be.
+
+"""
+START = f"""To `/readyz`: {{0}} s. An interpreter that imports TensorFlow and loads the model: {{1}} s. Medians of
+{START_PAIRS}, in turn, on one CPU."""
