@@ -8,9 +8,11 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from app.settings import CHECKOUT
 from benchmarks import measure, prepare, report, surroundings
 from benchmarks.errors import BenchmarkError
 from benchmarks.measure import Run, say
+from benchmarks.plot import cpu_plot
 from benchmarks.servers import OWN, PEERS
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
@@ -53,12 +55,12 @@ def measure_all(run: Run, steps: Sequence[str]) -> list[str]:
     return failures
 
 
-def publish(text: str) -> None:
-    """Replaces RESULTS.md in one step."""
-    new = RESULTS.with_suffix(".new")
+def publish(path: Path, text: str) -> None:
+    """Replaces the file in one step."""
+    new = path.with_suffix(".new")
     new.write_text(text, encoding="utf-8")
-    new.replace(RESULTS)
-    say(f"written to {RESULTS.name}")
+    new.replace(path)
+    say(f"written: {path.relative_to(CHECKOUT)}")
 
 
 def main() -> int:
@@ -82,7 +84,8 @@ def main() -> int:
     text = report.results(run, surroundings.describe(peers))
     say("\n" + text + "\n".join(failures))
     if not failures and not options.only and options.seconds >= SECONDS and options.soak_requests >= SOAK_REQUESTS:
-        publish(text)
+        publish(RESULTS.with_suffix(".svg"), cpu_plot(run.figures))
+        publish(RESULTS, text)
     return 1 if failures else 0
 
 

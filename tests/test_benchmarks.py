@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from benchmarks import prepare, processes, report
 from benchmarks.errors import BenchmarkError
 from benchmarks.exchanges import load_images, upload
 from benchmarks.load import Client, parse
+from benchmarks.plot import cpu_plot
 from benchmarks.servers import OWN, running
 from tests.support import CHECKOUT, waiting
 
@@ -63,9 +65,15 @@ def test_a_wrong_answer_is_found() -> None:
 def test_a_table_says_what_was_met_and_what_was_not_measured() -> None:
     figures = {"service/64/rate": 600.0, "reference/64/rate": 100.0, "pytriton/64/rate": 300.0}
     lines = {line.split(" | ")[0]: line for line in report.ratios_table(figures).splitlines()}
-    assert "| 6 | ≥ 6 | met |" in lines["| requests a second against the reference, 64 connections"]
-    assert "| 2 | ≥ 3 | **missed** |" in lines["| requests a second against PyTriton, 64 connections"]
+    assert "| 6.00 | ≥ 6 | met |" in lines["| requests a second against the reference, 64 connections"]
+    assert "| 2.00 | ≥ 3 | **missed** |" in lines["| requests a second against PyTriton, 64 connections"]
     assert "not measured" in lines["| requests a second against BentoML, 64 connections"]
+
+
+def test_the_plot_is_valid_and_orders_the_servers() -> None:
+    plot = cpu_plot({"service/64/cpu_us": 70, "floor-asgi/64/cpu_us": 22, "tutorial/64/cpu_us": 62_000})
+    texts = [each.text for each in ElementTree.fromstring(plot).iter("{http://www.w3.org/2000/svg}text")]
+    assert [text for text in texts if text in ("22", "70", "62,000")] == ["22", "70", "62,000"]
 
 
 def test_no_server_outlives_a_killed_benchmark(tmp_path: Path) -> None:
