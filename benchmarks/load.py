@@ -125,6 +125,8 @@ class Watcher(threading.Thread):
                 connection.close()
             self.asked += 1
             pause = max(0.05, 19 * (time.monotonic() - begin))
+            if pause > 1:
+                connection.close()  # before the server does, as uvicorn after 5 s; the next request opens it again
         connection.close()
 
 

@@ -5,7 +5,7 @@ from math import ceil, log10
 
 from benchmarks.servers import OWN, PEERS
 
-WIDTH, LABEL, BAR, DECADE = 860, 340, 26, 105  # pixels; a decade is a factor of ten
+WIDTH, LABEL, BAR, DECADE = 860, 340, 26, 80  # pixels; a decade is a factor of ten
 COLOURS = {"service": "#c2410c"}  # the others are grey
 
 

@@ -62,21 +62,17 @@ def table(rows: Iterable[Iterable[object]]) -> str:
     return "\n".join([head, "|" + "---|" * (head.count(" | ") + 1), *rest])
 
 
-def servers_table(figures: Figures) -> str:
+def servers_table(figures: Figures, names: Iterable[str]) -> str:
     """A row for each server that was measured."""
     levels = " / ".join(map(str, CONNECTIONS))
     head = ["server", f"req/s at {levels} connections", "p50 ms", "p99 ms", "CPU µs a request", "memory MiB", "start s"]
-    rows: list[list[object]] = [[*head, "errors", "answers checked"]]
-    for name, server in (OWN | PEERS).items():
-        if f"{name}/64/rate" not in figures:
-            continue
+    rows = [[*head, "errors", "answers checked"]]
+    for name in names:
+        server = (OWN | PEERS)[name]
         cells = [_levels(figures, name, *what) for what in (("rate", 0), ("p50_ms", 2), ("p99_ms", 2), ("cpu_us", 0))]
-        rest = [f"{figures[name + '/pss_mb']:.0f}", f"{figures[name + '/start_s']:.2f}"]
         errors = sum(figures[f"{name}/{connections}/errors"] for connections in CONNECTIONS)
-        checked = figures.get(f"{name}/checked")
-        rows.append(
-            [server.title, *cells, *rest, f"{errors:.0f}", f"{checked:,.0f}" if checked else "none: a constant"]
-        )
+        checked = _cells(figures, name, checked=0) if server.checked else ["a constant"]
+        rows.append([server.title, *cells, *_cells(figures, name, pss_mb=0, start_s=2), f"{errors:.0f}", *checked])
     return table(rows)
 
 
@@ -92,7 +88,7 @@ def value(ratio: Ratio, figures: Figures) -> float | None:
 
 def ratios_table(figures: Figures) -> str:
     """What the project cares about, each with its target."""
-    rows: list[list[object]] = [["what", "ratio or figure", "target", ""]]
+    rows = [["what", "ratio or figure", "target", ""]]
     for ratio in RATIOS:
         got = value(ratio, figures)
         if got is None:
@@ -140,21 +136,25 @@ def soak_table(figures: Figures) -> str:
 def results(run: Run, surroundings: Iterable[str]) -> str:
     """RESULTS.md; of a partial run, what there is."""
     figures = run.figures
-    measured = [name for name in OWN | PEERS if f"{name}/64/rate" in figures]
+    measured = [name for name in OWN | PEERS if f"{name}/pss_mb" in figures]
     notes = [f"{each.title}: {each.note}." for name, each in (OWN | PEERS).items() if name in measured and each.note]
     if absent := [each.title for name, each in PEERS.items() if name not in measured]:
         notes.append(f"Not in this run: {', '.join(absent)}.")
-    texts = {
-        "": _list(surroundings),
-        "Ratios of this run": ratios_table(figures),
-        "Servers": SERVERS.format(seconds=run.seconds) + servers_table(figures) + PLOT + _list(notes),
-        "Many pictures a request": BULK_TEXT + bulk_table(figures),
-        "Two workers": WORKERS + workers_table(figures),
-        "Soak": SOAK.format(*_cells(figures, "soak", requests=0, errors=0, bad=0)) + soak_table(figures),
-        "Start": START.format(*_cells(figures, "start", service=2, bare=2)),
-        "Noise": f"Where more than {NOISE:.0%} of a CPU went elsewhere:\n\n" + _list(run.noise or ["nowhere"]),
-    }
-    return HEAD + "\n".join((f"## {title}\n\n" if title else "") + text + "\n" for title, text in texts.items())
+    parts = [HEAD + _list(surroundings), "## Ratios of this run\n\n" + ratios_table(figures)]
+    if measured:
+        parts += [SERVERS.format(seconds=run.seconds), servers_table(figures, measured), PLOT, _list(notes)]
+    if "bulk/png/rate" in figures:
+        parts += [BULK_TEXT, bulk_table(figures)]
+    if "workers/2/rate" in figures:
+        parts += [WORKERS, workers_table(figures)]
+    if "soak/requests" in figures:
+        parts += [SOAK.format(*_cells(figures, "soak", requests=0, errors=0, bad=0)), soak_table(figures)]
+    if "start/bare" in figures:
+        parts.append(START.format(*_cells(figures, "start", service=2, bare=2)))
+    parts.append(
+        f"## Noise\n\nWhere more than {NOISE:.0%} of a CPU went elsewhere:\n\n{_list(run.noise or ['nowhere'])}"
+    )
+    return "\n\n".join(parts) + "\n"
 
 
 def _list(lines: Iterable[str]) -> str:
@@ -166,27 +166,25 @@ HEAD = f"""# Results
 Written by `make bench PEERS="{" ".join(PEERS)}"`; without `PEERS=` it measures the rest.
 
 """
-SERVERS = f"""Each server has one CPU to itself, and wrk another. wrk sends {PICTURES:,} different digits of MNIST's
-test set in turn, as multipart uploads of 28x28 PNGs, {{seconds:g}} s a level, after a warm-up. CPU is the user and
-system time of the server's whole process tree for each good answer, memory its Pss at the end, start the time from
-process start to first right answer. Class and probabilities (within {TOLERANCE}) are checked before the load, and
-during it by a second client, which asks at most 20 times a second for a twentieth of the time, so it changes little.
+SERVERS = f"""## Servers
 
-"""
-PLOT = """
+Each server has one CPU to itself, and wrk another. wrk sends {PICTURES:,} different digits of MNIST's test set in turn,
+as multipart uploads of 28x28 PNGs, {{seconds:g}} s a level, after a warm-up. CPU is the user and system time of the
+server's whole process tree for each good answer, memory its Pss at the end, start the time from process start to first
+right answer. Class and probabilities (within {TOLERANCE}) are checked before the load, and during it by a second
+client, which asks at most 20 times a second for a twentieth of the time, so it changes little."""
+PLOT = "![CPU time a request, by server](RESULTS.svg)"
+BULK_TEXT = f"""## Many pictures a request
 
-![CPU time a request, by server](RESULTS.svg)
+The service on one CPU, {BULK_CONNECTIONS} connections. Checked in the same way."""
+WORKERS = """## Two workers
 
-"""
-BULK_TEXT = f"""The service on one CPU, {BULK_CONNECTIONS} connections. Checked in the same way.
+Nothing is pinned: workers and wrk share the two CPUs. Checked in the same way."""
+SOAK = """## Soak
 
-"""
-WORKERS = """Nothing is pinned: servers and wrk share the two CPUs. Checked in the same way.
+{0} requests at 64 connections, each answer checked: {1} errors. In between, {2} bad requests of twelve kinds, each
+answered with the problem it should be."""
+START = f"""## Start
 
-"""
-SOAK = """{0} requests at 64 connections, each answer checked: {1} errors. In between, {2} bad requests of twelve
-kinds, each answered with the problem it should be.
-
-"""
-START = f"""To `/readyz`: {{0}} s. An interpreter that imports TensorFlow and loads the model: {{1}} s. Medians of
-{START_PAIRS}, in turn, on one CPU."""
+To `/readyz`: {{0}} s. An interpreter that imports TensorFlow and loads the model: {{1}} s. Medians of {START_PAIRS},
+in turn, on one CPU."""
