@@ -89,6 +89,15 @@ CASES = [
     Bad("batch: empty form", 400, "'files'", END, path="/predict/batch"),
     Bad("batch: wrong field", 400, "'files'; received 'file'", part(GOOD) + END, path="/predict/batch"),
     Bad("batch: no form", 415, "-F files=@one.png", GOOD, {"Content-Type": "image/png"}, "/predict/batch"),
+    Bad(
+        "batch: raw, not whole images",
+        422,
+        "784 bytes each; received 1000 bytes",
+        bytes(1000),
+        OCTETS,
+        "/predict/batch",
+    ),
+    Bad("batch: raw, nothing", 400, "empty body", b"", OCTETS, "/predict/batch"),
     Bad("batch: no type", 415, "received 'none'", GOOD, {}, "/predict/batch"),
 ]
 

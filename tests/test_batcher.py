@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from app.images.normalize import normalize
-from app.model.batcher import Batcher, Rows
+from app.model.batcher import ENOUGH, Batcher, Rows
 
 
 class Recorder:
@@ -53,6 +53,37 @@ def test_a_call_has_at_most_max_batch_rows_and_keeps_the_order() -> None:
     answers = gather(*(batcher(rows(k, k)) for k in range(5)))
     assert [answer[0, 0] for answer in answers] == [0, 2, 4, 6, 8]
     assert model.sizes == [4, 4, 2]
+
+
+def test_what_comes_in_the_following_turns_joins_the_same_call() -> None:
+    model = Recorder()
+    batcher = Batcher(model, 64)
+
+    async def run() -> list[Any]:
+        tasks = []
+        for turn in range(6):  # one more at each turn of the loop
+            tasks.append(asyncio.create_task(batcher(rows(turn))))
+            await asyncio.sleep(0)
+        return await asyncio.gather(*tasks)
+
+    assert [answer[0, 0] for answer in asyncio.run(run())] == [0, 2, 4, 6, 8, 10]
+    assert model.sizes == [6]
+
+
+def test_however_many_keep_coming_nobody_waits_for_more_than_enough() -> None:
+    model = Recorder()
+    batcher = Batcher(model, 4 * ENOUGH)
+
+    async def run() -> None:
+        tasks = []
+        for _ in range(2 * ENOUGH):
+            tasks.append(asyncio.create_task(batcher(rows(1))))
+            await asyncio.sleep(0)
+        await asyncio.gather(*tasks)
+
+    asyncio.run(run())
+    assert max(model.sizes) <= ENOUGH + 1
+    assert sum(model.sizes) == 2 * ENOUGH
 
 
 def test_a_client_that_goes_away_takes_nobodys_answer() -> None:

@@ -104,6 +104,31 @@ def test_a_batch_of_the_most_pictures_and_one_more(client: httpx.Client) -> None
     assert f"at most {MAX_BATCH} pictures" in response.json()["detail"]
 
 
+def test_raw_images_are_answered_as_json_and_as_floats(client: httpx.Client) -> None:
+    images = np.stack([band(digit) for digit in (3, 1, 4)])
+    octets = {"Content-Type": "application/octet-stream"}
+    answer = client.post("/predict/batch", content=images.tobytes(), headers=octets).json()
+    assert [result["digit"] for result in answer["results"]] == [3, 1, 4]
+    assert answer["results"][1]["label"] == "digit 1"
+    assert answer["results"][1]["picture"]["width"] == 28
+    assert answer["model"] == {"name": "tiny", "version": 2}
+    accept = octets | {"Accept": "application/octet-stream"}
+    response = client.post("/predict/batch", content=images.tobytes(), headers=accept)
+    assert response.headers["Content-Type"] == "application/octet-stream"
+    floats = np.frombuffer(response.content, "<f4").reshape(3, 10)
+    written = [result["probabilities"] for result in answer["results"]]
+    assert np.abs(floats - written).max() <= 1e-6
+
+
+def test_the_most_raw_images_and_one_more(client: httpx.Client) -> None:
+    octets = {"Content-Type": "application/octet-stream"}
+    response = client.post("/predict/batch", content=band(5).tobytes() * MAX_BATCH, headers=octets)
+    assert [result["digit"] for result in response.json()["results"]] == [5] * MAX_BATCH
+    response = client.post("/predict/batch", content=band(5).tobytes() * (MAX_BATCH + 1), headers=octets)
+    assert response.status_code == 413
+    assert f"at most {MAX_BATCH} pictures" in response.json()["detail"]
+
+
 def test_every_answer_has_an_id_and_a_sane_one_is_kept(client: httpx.Client) -> None:
     assert client.get("/livez").headers["X-Request-ID"] != client.get("/livez").headers["X-Request-ID"]
     assert client.get("/livez", headers={"X-Request-ID": "abc-1:2"}).headers["X-Request-ID"] == "abc-1:2"

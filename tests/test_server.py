@@ -5,6 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from pathlib import Path
@@ -125,11 +126,47 @@ def test_several_workers_all_answer(tmp_path: Path, tiny_models: Path) -> None:
             assert httpx.post(service.url + "/predict", content=encode(band(digit))).json()["digit"] == digit
 
 
-def test_a_port_in_use_is_one_sentence() -> None:
+def metrics_folders() -> set[Path]:
+    return set(Path(tempfile.gettempdir()).glob("digits-metrics-*"))
+
+
+def test_a_worker_that_is_killed_is_replaced_and_those_who_wait_at_it_are_answered(
+    tmp_path: Path, tiny_models: Path
+) -> None:
+    before = metrics_folders()
+    options = ("--model-dir", str(tiny_models), "--workers", "2")
+    with running_service(tmp_path, *options, wait=False) as service:
+        service.wait_until_ready(2)
+        children = Path(f"/proc/{service.process.pid}/task/{service.process.pid}/children").read_text().split()
+        workers = [int(pid) for pid in children if "spawn_main" in Path(f"/proc/{pid}/cmdline").read_text()]
+        assert len(workers) == 2
+        os.kill(workers[0], signal.SIGKILL)
+        # each with a connection of its own, dealt out over both workers' sockets
+        answers = [httpx.post(service.url + "/predict", content=encode(band(3)), timeout=30) for _ in range(30)]
+        assert {answer.status_code for answer in answers} <= {200, 503}  # 503: the new one still loads its model
+        for _ in waiting("the new worker"):
+            if service.log.read_text().count(" ready: ") == 3:
+                break
+        for digit in range(10):
+            assert httpx.post(service.url + "/predict", content=encode(band(digit))).json()["digit"] == digit
+        service.stop(signal.SIGTERM)
+        assert metrics_folders() <= before
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_port_in_use_is_one_sentence(workers: str) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
-        check_refused(start("--port", str(taken.getsockname()[1])), "can't listen on 127.0.0.1, port")
+        result = start("--port", str(taken.getsockname()[1]), "--workers", workers)
+        check_refused(result, "can't listen on 127.0.0.1, port")
+
+
+def test_a_second_service_with_workers_does_not_get_the_port_of_the_first(tmp_path: Path, tiny_models: Path) -> None:
+    options = ("--model-dir", str(tiny_models), "--workers", "2")
+    with running_service(tmp_path, *options, wait=False) as service:
+        port = str(httpx.URL(service.url).port)
+        check_refused(start(*options, "--port", port), "can't listen on 127.0.0.1, port")
 
 
 def test_an_address_of_nobody_is_one_sentence() -> None:
