@@ -8,11 +8,11 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from app.settings import CHECKOUT
 from benchmarks import measure, prepare, report, surroundings
 from benchmarks.errors import BenchmarkError
 from benchmarks.measure import Run, say
 from benchmarks.plot import cpu_plot
+from benchmarks.publish import publish
 from benchmarks.servers import OWN, PEERS
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
@@ -53,14 +53,6 @@ def measure_all(run: Run, steps: Sequence[str]) -> list[str]:
             failures.append(f"{name} failed: {error}")
             say(f"  {failures[-1]}")
     return failures
-
-
-def publish(path: Path, text: str) -> None:
-    """Replaces the file in one step."""
-    new = path.with_suffix(".new")
-    new.write_text(text, encoding="utf-8")
-    new.replace(path)
-    say(f"written: {path.relative_to(CHECKOUT)}")
 
 
 def main() -> int:

@@ -8,13 +8,17 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from uvicorn.protocols.http import httptools_impl
 
-from benchmarks import prepare, processes, report
+from app.model import saved_model
+from benchmarks import engine, prepare, processes, report, steps
 from benchmarks.errors import BenchmarkError
 from benchmarks.exchanges import load_images, upload
 from benchmarks.load import Client, parse
 from benchmarks.plot import cpu_plot
-from benchmarks.servers import OWN, running
+from benchmarks.profile import Profile, functions_table, refusal, steps_table
+from benchmarks.servers import MODEL, OWN, running
+from benchmarks.steps_plot import steps_plot
 from tests.support import CHECKOUT, waiting
 
 SAID = """Running 2s test @ http://127.0.0.1:9
@@ -74,6 +78,51 @@ def test_the_plot_is_valid_and_orders_the_servers() -> None:
     plot = cpu_plot({"service/64/cpu_us": 70, "floor-asgi/64/cpu_us": 22, "tutorial/64/cpu_us": 62_000})
     texts = [each.text for each in ElementTree.fromstring(plot).iter("{http://www.w3.org/2000/svg}text")]
     assert [text for text in texts if text in ("22", "70", "62,000")] == ["22", "70", "62,000"]
+
+
+SPIED = """\
+thread (7): MainThread;Runner.run (/lib/asyncio/runners.py:118) 2
+thread (7): MainThread 9
+thread (7): MainThread;Runner.run (/lib/asyncio/runners.py:118);HotPath.__call__ (/x/app/hot_path.py:42);\
+decode_plain_png (/x/app/images/plain_png.py:60);Image.frombytes (/lib/PIL/Image.py:961) 5
+thread (7): MainThread;Runner.run (/lib/asyncio/runners.py:118);Reader._run (/x/app/reader.py:127);\
+Histogram.observe (/lib/prometheus_client/metrics.py:600);bisect (/lib/bisect.py:1) 1
+thread (8): uvloop_0;_worker (/lib/concurrent/futures/thread.py:81) 100
+"""
+
+
+def test_a_sample_belongs_to_the_innermost_step_and_other_threads_to_none() -> None:
+    samples = steps.read(SPIED)
+    assert samples.steps == {steps.KERNEL: 2, steps.PNG: 5, steps.SEEN: 1}
+    assert samples.without_waiting(1 / 8).steps == {steps.KERNEL: 1, steps.PNG: 5, steps.SEEN: 1}
+    assert samples.without_waiting(1).steps == {steps.PNG: 5, steps.SEEN: 1}
+    profile = Profile(80, samples)
+    assert profile.costs()[steps.PNG] == 50
+    assert "| PNG decode | 50.0 | 50.0 |" in steps_table([profile], [profile])
+    assert "| `Image.frombytes` PIL/Image.py | 50.0 |" in functions_table(profile)
+    plot = ElementTree.fromstring(steps_plot(profile.costs(), profile.costs()))
+    assert "PNG decode" in [each.text for each in plot.iter("{http://www.w3.org/2000/svg}text")]
+
+
+def test_the_write_of_an_answer_is_the_event_loops() -> None:
+    file = Path(httptools_impl.__file__)
+    lines = file.read_text().splitlines()
+    written = next(k for k, line in enumerate(lines, 1) if "self.transport.write(body)" in line)
+    assert steps.step_of([f"RequestResponseCycle.send ({file}:{written})"]) == steps.KERNEL
+    assert steps.step_of([f"RequestResponseCycle.send ({file}:{written - 1})"]) == steps.HTTP
+
+
+def test_all_ways_to_call_the_model_are_compared_and_agree(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "SLICE_SECONDS", 0.0)
+    model = saved_model.load(MODEL)
+    pixels = load_images()[:2].reshape(2, 784).astype(np.float32) / np.float32(255)
+    best, first = engine.compare(model._loaded.signatures["serving_default"], pixels)
+    assert set(best) == set(first) == set(engine.TITLES) - {"predict"}
+
+
+def test_a_profiler_without_rights_is_a_sentence() -> None:
+    assert "needs root" in refusal("Error: Permission Denied: Try running again with elevated permissions")
+    assert "needs root" in refusal("chrt: failed to set pid 0's policy: Operation not permitted")
 
 
 def test_no_server_outlives_a_killed_benchmark(tmp_path: Path) -> None:
