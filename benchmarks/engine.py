@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -34,7 +35,9 @@ Way = Callable[[Floats], Floats]
 
 def one_thread() -> None:
     """One CPU, and TensorFlow as `app.server` has it. To be called before TensorFlow is imported."""
-    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    cpu = {min(os.sched_getaffinity(0))}
+    for thread in Path("/proc/self/task").iterdir():  # NumPy's library has some already
+        os.sched_setaffinity(int(thread.name), cpu)
     os.environ |= {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1"}
     prepare_tensorflow()
 
