@@ -12,6 +12,7 @@ from typing import Any
 import uvicorn
 
 from app.main import create_service
+from app.one_write import OneWriteProtocol
 from app.settings import Settings
 from app.telemetry.log import LOGGING
 from app.workers import run_workers, worker_service
@@ -63,7 +64,8 @@ def configure(service: Callable[..., Any], **more: Any) -> uvicorn.Config:
     return uvicorn.Config(
         service,
         loop="uvloop",  # a request costs 3 µs less than with asyncio's own loop
-        http="httptools",  # and 60 µs less than with h11; its parser is Node's
+        http=OneWriteProtocol,  # on httptools, Node's parser: 60 µs less than with h11
+        ws="none",
         access_log=False,  # `app.telemetry.log` has a line for each request
         proxy_headers=False,  # nothing depends on who a proxy says the client is
         server_header=False,

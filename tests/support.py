@@ -103,8 +103,11 @@ def running_service(folder: Path, *options: str, wait: bool = True) -> Iterator[
     """The service as people start it, on a free port, its log in `folder`."""
     log = folder / "service.log"
     command = [sys.executable, "-m", "app", "--port", "0", *options]
+    environment = os.environ | {"TMPDIR": str(folder)}
     with log.open("w") as file:
-        process = subprocess.Popen(command, cwd=CHECKOUT, stdout=file, stderr=file, text=True, start_new_session=True)
+        process = subprocess.Popen(
+            command, cwd=CHECKOUT, env=environment, stdout=file, stderr=file, text=True, start_new_session=True
+        )
     try:
         service = Service(process, _address(process, log), log)
         if wait:
