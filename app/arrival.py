@@ -8,12 +8,12 @@ from typing import Any
 
 from starlette.types import Message, Receive
 
-# Client and server are in no hurry to part; but what takes longer than this is for the thorough way to wait for.
+# Who takes longer than this to send a small body is waited for on the thorough way.
 PATIENCE_SECONDS = 1.0
 
 
-async def arrive(receive: Receive, messages: list[Message]) -> None:
-    """Appends a request's messages to `messages`: all of them, or what has come within PATIENCE_SECONDS.
+async def arrive(receive: Receive, messages: list[Message], patience_s: float = PATIENCE_SECONDS) -> None:
+    """Appends a request's messages to `messages`: all of them, or what has come within `patience_s`.
 
     Most bodies come with their head. So the first step is taken by hand, and what is there already is taken without
     a deadline: setting one and taking it back costs 5 µs.
@@ -24,7 +24,7 @@ async def arrive(receive: Receive, messages: list[Message]) -> None:
     except StopIteration:
         return
     with suppress(TimeoutError):
-        async with asyncio.timeout(PATIENCE_SECONDS):
+        async with asyncio.timeout(patience_s):
             await _go_on(steps, awaited)
 
 
@@ -33,9 +33,8 @@ def replaying(messages: list[Message], receive: Receive) -> Receive:
     again: Iterator[Message] = iter(messages)
 
     async def receive_again() -> Message:
-        for message in again:
-            return message
-        return await receive()
+        message = next(again, None)
+        return await receive() if message is None else message
 
     return receive_again
 
@@ -50,6 +49,9 @@ async def _collect(receive: Receive, messages: list[Message]) -> None:
 
 @coroutine
 def _go_on(steps: Generator[Any, Any, None], awaited: object) -> Generator[Any, Any, None]:
-    """Goes on with `steps`, which wait for `awaited`."""
+    """Goes on with `steps`, which wait for `awaited`.
+
+    Cancelled while they wait, nothing is lost: a server hands a message over only when it is asked again.
+    """
     yield awaited
     yield from steps

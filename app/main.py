@@ -17,6 +17,7 @@ from app.model.versions import ModelError, choose_version
 from app.reader import Reader
 from app.routes import health, metrics, model, predict
 from app.settings import Settings
+from app.signals import end_in_order
 from app.telemetry.log import RequestLog
 from app.telemetry.observed import Observed
 from app.unread import UnreadBody
@@ -43,6 +44,7 @@ def create_app(settings: Settings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        end_in_order()  # by now uvicorn has taken the signals
         loading = asyncio.create_task(_load(app, settings))
         yield
         await loading

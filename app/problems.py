@@ -6,19 +6,22 @@ from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any
 
+import orjson
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from app.errors import BadQuery, NotFound, ServiceError, WrongMethod
+from app.telemetry.observed import GONE
 from app.telemetry.request_id import HEADER, request_id
 
 log = logging.getLogger("digits")
 
 MEDIA_TYPE = "application/problem+json"
 Problem = dict[str, Any]
+Headers = list[tuple[bytes, bytes]]
 
 
 def problem(error: ServiceError, id_of_request: str) -> Problem:
@@ -55,15 +58,25 @@ def examples(*kinds: type[ServiceError]) -> dict[int | str, dict[str, Any]]:
     return responses
 
 
-def _respond(request: Request, error: ServiceError) -> Response:
-    headers = {HEADER: request_id(request.scope)}
+def answer_to(error: Exception, id_of_request: str) -> tuple[int, Headers, bytes]:
+    """Status, headers and body of the answer to a request that failed by `error`; what is our fault is logged."""
+    if not isinstance(error, ServiceError):
+        log.error("request %s failed", id_of_request, exc_info=error)
+        error = ServiceError()
+    headers = [(b"content-type", MEDIA_TYPE.encode("ascii"))]
     if error.retry_after_s is not None:
-        headers["Retry-After"] = str(error.retry_after_s)
-    return JSONResponse(problem(error, request_id(request.scope)), error.status, headers, MEDIA_TYPE)
+        headers.append((b"retry-after", str(error.retry_after_s).encode("ascii")))
+    return error.status, headers, orjson.dumps(problem(error, id_of_request))
+
+
+def _respond(request: Request, error: Exception) -> Response:
+    status, headers, body = answer_to(error, request_id(request.scope))
+    response = Response(body, status)
+    response.raw_headers += [*headers, (HEADER.lower().encode("ascii"), request_id(request.scope).encode("ascii"))]
+    return response
 
 
 async def _answer_service_error(request: Request, error: Exception) -> Response:
-    assert isinstance(error, ServiceError)
     return _respond(request, error)
 
 
@@ -90,9 +103,8 @@ async def _answer_http_exception(request: Request, error: Exception) -> Response
 
 async def _answer_nobody(request: Request, error: Exception) -> Response:
     """The client has gone before its request was complete. Nobody reads this; the status is for the log."""
-    return Response(status_code=400)
+    return Response(status_code=GONE)
 
 
 async def _answer_our_fault(request: Request, error: Exception) -> Response:
-    log.error("request %s failed", request_id(request.scope), exc_info=error)
-    return _respond(request, ServiceError())
+    return _respond(request, error)

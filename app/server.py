@@ -15,7 +15,7 @@ from app.main import create_service
 from app.one_write import OneWriteProtocol
 from app.settings import Settings
 from app.telemetry.log import LOGGING
-from app.workers import run_workers, worker_service
+from app.workers import run_workers
 
 log = logging.getLogger("digits")
 
@@ -23,8 +23,6 @@ log = logging.getLogger("digits")
 GRACE_SECONDS = 5
 # Connections that may wait to be accepted, for instance while Python is still importing.
 BACKLOG = 2048
-# A worker imports TensorFlow for seconds, on a slow machine for many, and can't answer its supervisor meanwhile.
-WORKER_HEALTHCHECK_SECONDS = 60
 
 
 class AddressError(Exception):
@@ -39,7 +37,7 @@ def serve(settings: Settings) -> None:
     listeners = _listeners(settings)
     logging.config.dictConfig(LOGGING)
     config = configure(
-        partial(worker_service if settings.workers > 1 else create_service, settings),
+        partial(create_service, settings),
         factory=True,
         workers=settings.workers,
         log_config=LOGGING,
@@ -71,7 +69,6 @@ def configure(service: Callable[..., Any], **more: Any) -> uvicorn.Config:
         server_header=False,
         backlog=BACKLOG,
         timeout_graceful_shutdown=GRACE_SECONDS,
-        timeout_worker_healthcheck=WORKER_HEALTHCHECK_SECONDS,
         **more,
     )
 

@@ -23,7 +23,7 @@ class Settings(BaseModel):
         "127.0.0.1", min_length=1, description="the address to listen on; 0.0.0.0 for every one (so in the container)"
     )
     port: int = Field(8000, ge=0, le=65535, description="the port to listen on; 0 takes a free one")
-    workers: int = Field(1, ge=1, le=256, description="processes that serve, each with a model of its own")
+    workers: int = Field(1, ge=1, le=256, description="processes that serve, each with a model of its own: one a core")
     model_dir: Path = Field(
         CHECKOUT / "models" / "mnist_mlp", description="the folder that holds the versions of the model"
     )

@@ -26,7 +26,8 @@ def rows(*values: float) -> Rows:
 
 def gather(*tasks: Coroutine[Any, Any, Rows]) -> list[Any]:
     async def run() -> list[Any]:
-        answers: list[Any] = await asyncio.gather(*tasks, return_exceptions=True)
+        async with asyncio.timeout(20):  # a batcher that forgets someone would otherwise hang the tests
+            answers: list[Any] = await asyncio.gather(*tasks, return_exceptions=True)
         return answers
 
     return asyncio.run(run())
@@ -68,6 +69,22 @@ def test_what_comes_in_the_following_turns_joins_the_same_call() -> None:
 
     assert [answer[0, 0] for answer in asyncio.run(run())] == [0, 2, 4, 6, 8, 10]
     assert model.sizes == [6]
+
+
+def test_one_burst_after_another_is_gathered_alike() -> None:
+    model = Recorder()
+    batcher = Batcher(model, 64)
+
+    async def run() -> None:
+        for _ in range(3):
+            tasks = []
+            for _ in range(4):
+                tasks.append(asyncio.create_task(batcher(rows(1))))
+                await asyncio.sleep(0)
+            await asyncio.gather(*tasks)
+
+    asyncio.run(run())
+    assert model.sizes == [4, 4, 4]
 
 
 def test_however_many_keep_coming_nobody_waits_for_more_than_enough() -> None:

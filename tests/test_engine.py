@@ -43,7 +43,14 @@ def wrong(_signature: Any) -> Engine:
     return lambda pixels: np.full((len(pixels), 10), 0.1, np.float32)
 
 
-@pytest.mark.parametrize(("short", "words"), [(refusing, "not on this machine"), (wrong, "expected the same answers")])
+def undefined(_signature: Any) -> Engine:
+    return lambda pixels: np.full((len(pixels), 10), np.nan, np.float32)
+
+
+@pytest.mark.parametrize(
+    ("short", "words"),
+    [(refusing, "not on this machine"), (wrong, "expected the same answers"), (undefined, "differ by nan")],
+)
 def test_otherwise_the_plain_way_serves_and_the_log_says_so_once(
     short: Any, words: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, tiny_models: Path
 ) -> None:

@@ -1,6 +1,7 @@
 """Readiness and liveness are three things apart, also when there is no model to be had."""
 
 import asyncio
+import gc
 import shutil
 from pathlib import Path
 
@@ -42,6 +43,11 @@ def test_before_the_model_is_loaded_it_is_alive_but_not_ready(path: str, tmp_pat
         assert response.status_code == 503
         assert response.headers["Retry-After"] == "1"
         assert "still being loaded" in response.json()["detail"]
+
+
+def test_what_is_loaded_is_out_of_the_garbage_collectors_sight(client: httpx.Client) -> None:
+    assert client.get("/readyz").status_code == 200  # the server is in this process
+    assert gc.get_freeze_count() > 100_000
 
 
 def test_a_real_start_is_alive_first_and_ready_later(tmp_path: Path, tiny_models: Path) -> None:

@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from starlette.datastructures import State
 from starlette.types import Message, Receive, Scope, Send
 
-from app import arrival
 from app.hot_path import HotPath
 from app.model.saved_model import SavedModel
 from app.reader import SMALL_BYTES, Reader
+from app.settings import Settings
 from app.telemetry.log import RequestLog
 from app.telemetry.observed import Observed
 from tests.support import band, encode
@@ -34,6 +34,9 @@ def form(data: bytes, name: str = "file") -> bytes:
 
 
 SEVEN = form(encode(band(7)))
+
+
+LIMITS = Settings()
 
 
 class Thorough:
@@ -59,6 +62,7 @@ def ask(
     *messages: Message | float,
     thorough: Thorough | None = None,
     fields: dict[str, str] | None = None,
+    limits: Settings = LIMITS,
     **changes: Any,
 ) -> tuple[int, bytes]:
     """One request straight to a HotPath; a number among the messages is a pause in seconds."""
@@ -83,7 +87,7 @@ def ask(
     async def run() -> None:
         reader = Reader(model, max_pixels=10_000, max_batch=64, max_pending=64) if model else None
         observed = Observed(thorough or Thorough(), RequestLog())
-        await HotPath(observed, State({"reader": reader}))(scope, receive, send)
+        await HotPath(observed, State({"reader": reader, "settings": limits}))(scope, receive, send)
         await asyncio.sleep(0)
 
     asyncio.run(run())
@@ -129,9 +133,10 @@ def test_a_body_may_come_late_and_in_pieces(shipped: SavedModel, messages: list[
         (SEVEN, {"headers": [(b"content-length", b"%d" % len(SEVEN))]}),
         (SEVEN, {"headers": [(b"content-type", TYPE.encode())] * 2 + [(b"content-length", b"%d" % len(SEVEN))]}),
         (SEVEN, {"headers": [(b"content-type", TYPE.encode()), (b"content-length", b"+300")]}),
-        (form(bytes(SMALL_BYTES)), {}),
-        (form(b"hello"), {}),
-        (form(encode(band(7)[:20])), {}),
+        (
+            form(encode(band(7), "TIFF") + bytes(SMALL_BYTES)),
+            {},
+        ),
         (form(encode(band(7)), "files"), {}),
         (SEVEN[:-9], {}),
         (b"", {}),
@@ -156,23 +161,41 @@ def test_a_client_that_leaves_in_the_middle_is_left_to_the_thorough_way(shipped:
 
 
 def test_a_body_that_takes_too_long_is_left_to_the_thorough_way_and_nothing_is_lost(
-    shipped: SavedModel, monkeypatch: pytest.MonkeyPatch
+    shipped: SavedModel,
 ) -> None:
-    monkeypatch.setattr(arrival, "PATIENCE_SECONDS", 0.05)
+    hasty = Settings(receive_seconds=0.05)
     thorough = Thorough()
     start, middle, end = request(SEVEN[:50], more=True), request(SEVEN[50:90], more=True), request(SEVEN[90:])
-    assert ask(shipped, start, 0.01, middle, 0.2, end, thorough=thorough)[0] == 299
+    assert ask(shipped, start, 0.01, middle, 0.2, end, thorough=thorough, limits=hasty)[0] == 299
     assert thorough.bodies == [SEVEN]
 
 
-def test_when_the_model_fails_the_thorough_way_says_so() -> None:
+def test_a_body_over_the_limit_is_left_to_the_thorough_way_however_small(shipped: SavedModel) -> None:
+    body = form(encode(band(7), "BMP"))
+    assert len(body) > 1024
+    assert ask(shipped, request(body), limits=Settings(max_upload_bytes=1024))[0] == 299
+    assert ask(shipped, request(body))[0] == 200
+
+
+@pytest.mark.parametrize(
+    ("data", "status"), [(b"hello", 415), (b"", 422), (encode(band(7))[:-20], 422), (encode(band(7)[:20]), 422)]
+)
+def test_a_bad_picture_is_answered_here(shipped: SavedModel, data: bytes, status: int) -> None:
+    given, answer = ask(shipped, request(form(data)))
+    assert given == status == json.loads(answer)["status"]
+
+
+def test_when_the_model_fails_it_is_a_500_without_detail_and_logged(caplog: pytest.LogCaptureFixture) -> None:
     class Failing:
         name, version, metadata = "failing", 1, None
 
         def __call__(self, pixels: object) -> object:
             raise RuntimeError("no memory")
 
-    assert ask(Failing(), request(SEVEN))[0] == 299  # type: ignore[arg-type]
+    status, answer = ask(Failing(), request(SEVEN))  # type: ignore[arg-type]
+    assert status == 500
+    assert b"memory" not in answer
+    assert "no memory" in caplog.text
 
 
 @pytest.fixture(scope="module")

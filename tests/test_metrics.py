@@ -2,12 +2,15 @@
 
 import re
 import secrets
+import socket
+import time
 from pathlib import Path
 
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.support import band, encode, running_service
+from app.telemetry.metrics import REQUESTS, count_request
+from tests.support import band, encode, running_service, waiting
 
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
@@ -61,6 +64,32 @@ def test_no_client_makes_the_labels_grow(tiny_url: str) -> None:
     after = scrape(tiny_url)
     assert set(after) == set(before)
     assert requests(after, "GET", "unmatched", 404) - requests(before, "GET", "unmatched", 404) == 20
+
+
+def test_methods_that_there_are_not_share_a_label() -> None:
+    for _ in range(3):
+        count_request(secrets.token_hex(4), "/odd", 405, 0.001)
+    assert REQUESTS.labels("other", "/odd", "405")._value.get() == 3
+
+
+def test_durations_are_in_seconds_whichever_way_a_request_goes(tiny_url: str) -> None:
+    name = ("digits_request_duration_seconds_sum", frozenset({("route", "/predict")}))
+    for query in ("", "?fit=auto"):
+        before = scrape(tiny_url).get(name, 0)
+        started = time.perf_counter()
+        for _ in range(10):
+            httpx.post(tiny_url + "/predict" + query, files={"file": encode(band(1))})
+        assert 0.0005 < scrape(tiny_url)[name] - before < time.perf_counter() - started
+
+
+def test_who_leaves_before_the_end_is_499(tiny_url: str) -> None:
+    address = httpx.URL(tiny_url)
+    before = requests(scrape(tiny_url), "POST", "/predict", 499)
+    with socket.create_connection((address.host, address.port or 0)) as raw:
+        raw.sendall(b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\nContent-Length: 99\r\n\r\n12")
+    for _ in waiting("the count"):
+        if requests(scrape(tiny_url), "POST", "/predict", 499) == before + 1:
+            break
 
 
 def test_several_workers_are_added_up(tmp_path: Path, tiny_models: Path) -> None:

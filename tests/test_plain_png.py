@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from app.errors import ServiceError
+from app.errors import ServiceError, TooManyPixels, WrongSize
 from app.images import decode as long_way
 from app.images.plain_png import decode_plain_png
 from tests.support import band, chunk, encode, png
@@ -111,6 +111,13 @@ def test_what_it_gives_is_what_the_long_way_gives(
         answer = long_answer(bytes(data))
     assert answer is not None
     assert (plain == answer).all()
+
+
+def test_where_another_size_is_required_it_is_not_taken() -> None:
+    with pytest.raises(WrongSize):
+        long_way.decode(encode(band(1)), 10_000, required_size=(14, 56))
+    with pytest.raises(TooManyPixels):
+        long_way.decode(encode(band(1)), 783)
 
 
 def test_threads_do_not_draw_on_each_others_canvas() -> None:

@@ -2,13 +2,17 @@
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 from app.errors import DamagedPicture, Overloaded, ServiceError, WrongSize
 from app.model import saved_model
+from app.model.saved_model import SavedModel
 from app.reader import Reader
 from tests.support import band, encode
+from training.dataset import Dataset
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +49,35 @@ def test_beyond_max_pending_requests_are_refused_before_any_work_and_afterwards_
     answers = asyncio.run(burst())
     assert [isinstance(each, Overloaded) for each in answers] == [False] * 3 + [True] * 3
     assert asyncio.run(reader.read(encode(band(6)))).digit == 6
+
+
+def test_images_as_they_are_count_as_a_request_too_and_only_as_long_as_they_take(tiny_models: Path) -> None:
+    reader = Reader(saved_model.load(tiny_models / "2"), max_pixels=1_000_000, max_batch=64, max_pending=1)
+    images = np.stack([band(digit) for digit in (3, 1, 4)])
+
+    async def two() -> list[Any]:
+        return list(
+            await asyncio.gather(reader.read_images(images), reader.read_images(images), return_exceptions=True)
+        )
+
+    for _ in range(3):
+        first, second = asyncio.run(two())
+        assert isinstance(second, Overloaded)
+        assert isinstance(first, np.ndarray)
+        answers = reader.answers(first)
+        assert [answer.digit for answer in answers] == [3, 1, 4]
+        assert [answer.confidence for answer in answers] == first.max(axis=1).tolist()
+
+
+def test_images_as_they_are_are_read_as_files_are(shipped: SavedModel, mnist: Dataset) -> None:
+    reader = Reader(shipped, max_pixels=1_000_000, max_batch=64, max_pending=4)
+    images = mnist.x_test[:20]
+
+    async def both() -> tuple[Any, list[Any]]:
+        return await reader.read_images(images), list(await reader.read_many([encode(image) for image in images]))
+
+    raw, files = asyncio.run(both())
+    assert np.abs(raw - [each.probabilities for each in files]).max() <= 1e-5
 
 
 def test_a_large_file_is_decoded_off_the_loop(reader: Reader) -> None:

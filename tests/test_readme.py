@@ -17,6 +17,7 @@ import pytest
 
 from app.main import create_app
 from app.settings import Settings, variable
+from app.telemetry.metrics import BATCH, DURATION, REQUESTS
 from tests.support import CHECKOUT, README, SHIPPED, SHIPPED_VERSIONS, waiting
 
 BLOCKS = re.findall(r"```(\w+)\n(.*?)```", README, re.S)
@@ -29,6 +30,9 @@ ANSWERS = {
 }
 ELSEWHERE = {
     "make test": "is what runs this",
+    "make bench": "takes minutes; tests/test_benchmarks.py runs a short one",
+    'make bench PEERS="litserve bentoml pytriton"': "takes minutes, and gigabytes",
+    ".venv/bin/python -m benchmarks.profile": "takes minutes; tests/test_benchmarks.py tests its parts",
     "make check": "is run by .ci/run",
     "make image": "is built and run by tests/container",
     "docker run --rm -p 8000:8000 digits": "is built and run by tests/container",
@@ -87,6 +91,8 @@ def test_a_command_works_and_answers_as_written(command: str, checkout: Path, po
     assert result.returncode == 0, result.stderr
     if command in ANSWERS:
         assert_same(json.loads(result.stdout), ANSWERS[command])
+    elif command.startswith("head"):
+        assert len(json.loads(result.stdout)["results"]) == 10
     elif command.startswith("curl"):
         assert json.loads(result.stdout)["digit"] == 7
     elif command.startswith("make train"):
@@ -139,6 +145,23 @@ def test_the_table_of_statuses_names_those_that_are_documented() -> None:
     documented = {s for methods in paths.values() for route in methods.values() for s in route["responses"]}
     written = set(re.findall(r"\b([45]\d\d)\b", " ".join(re.findall(r"^\| ([45]\d\d[\d, ]*) \|", README, re.M))))
     assert written - {"404", "405"} == documented - {"200", "500"}
+
+
+def test_the_table_of_metrics_is_what_is_counted() -> None:
+    written = dict(re.findall(r"^\| `(digits_\w+)` \| ([^|]*)\|", README, re.M))
+    counted = {"digits_requests_total": REQUESTS, "digits_request_duration_seconds": DURATION}
+    counted |= {"digits_batch_pictures": BATCH}
+    assert {name: re.findall(r"\w+", labels) for name, labels in written.items()} == {
+        name: list(metric._labelnames) for name, metric in counted.items()
+    }
+
+
+def test_the_table_of_speeds_is_from_the_results() -> None:
+    results = (CHECKOUT / "benchmarks" / "RESULTS.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (?:this service|reference|floor|tutorial|LitServe|BentoML|PyTriton).*$", README, re.M)
+    assert len(rows) == 8
+    for row in rows:
+        assert row in results
 
 
 def test_the_accuracies_are_those_of_the_shipped_versions() -> None:

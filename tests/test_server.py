@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.support import CHECKOUT, SEVEN, band, encode, running_service, waiting
+from tests.support import CHECKOUT, SEVEN, Service, band, encode, running_service, waiting
 
 
 def start(*options: str, environment: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
@@ -127,6 +127,25 @@ def test_workers_end_when_the_process_that_started_them_is_killed(tmp_path: Path
                 break
 
 
+def test_a_worker_that_hangs_does_not_keep_the_rest_from_ending(tmp_path: Path, tiny_models: Path) -> None:
+    with running_service(tmp_path, "--model-dir", str(tiny_models), "--workers", "2", wait=False) as service:
+        service.wait_until_ready(2)
+        os.kill(workers_of(service)[0], signal.SIGSTOP)
+        time.sleep(2)
+        assert service.stop(signal.SIGTERM) == 0
+
+
+def test_workers_whose_supervisor_is_killed_while_they_start_end_too(tmp_path: Path, tiny_models: Path) -> None:
+    with running_service(tmp_path, "--model-dir", str(tiny_models), "--workers", "2", wait=False) as service:
+        time.sleep(0.3)
+        workers = workers_of(service)
+        service.process.kill()
+        service.process.wait()
+        for _ in waiting("the workers to end", 30):
+            if not any(Path(f"/proc/{pid}").exists() for pid in workers):
+                break
+
+
 def test_several_workers_all_answer(tmp_path: Path, tiny_models: Path) -> None:
     options = ("--model-dir", str(tiny_models), "--workers", "2")
     with running_service(tmp_path, *options, wait=False) as service:
@@ -135,16 +154,19 @@ def test_several_workers_all_answer(tmp_path: Path, tiny_models: Path) -> None:
             assert httpx.post(service.url + "/predict", content=encode(band(digit))).json()["digit"] == digit
 
 
+def workers_of(service: Service) -> list[int]:
+    children = Path(f"/proc/{service.process.pid}/task/{service.process.pid}/children").read_text().split()
+    return [int(pid) for pid in children if "spawn_main" in Path(f"/proc/{pid}/cmdline").read_text()]
+
+
 def test_a_worker_that_is_killed_is_replaced_and_those_who_wait_at_it_are_answered(
     tmp_path: Path, tiny_models: Path
 ) -> None:
     options = ("--model-dir", str(tiny_models), "--workers", "2")
     with running_service(tmp_path, *options, wait=False) as service:
         service.wait_until_ready(2)
-        children = Path(f"/proc/{service.process.pid}/task/{service.process.pid}/children").read_text().split()
-        workers = [int(pid) for pid in children if "spawn_main" in Path(f"/proc/{pid}/cmdline").read_text()]
-        assert len(workers) == 2
-        os.kill(workers[0], signal.SIGKILL)
+        assert len(workers_of(service)) == 2
+        os.kill(workers_of(service)[0], signal.SIGKILL)
         # each with a connection of its own, dealt out over both workers' sockets
         answers = [httpx.post(service.url + "/predict", content=encode(band(3)), timeout=30) for _ in range(30)]
         assert {answer.status_code for answer in answers} <= {200, 503}  # 503: the new one still loads its model

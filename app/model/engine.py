@@ -45,10 +45,10 @@ def _plain(signature: Any) -> Engine:
 def _short(signature: Any) -> Engine:
     """Runs the signature's graph by TensorFlow's own operation for that, without the checks of `signature(...)`.
 
-    One row takes 45 µs instead of 110, 32 rows 149 instead of 222: the arguments are otherwise bound and checked in
+    One row takes 47 µs instead of 114, 32 rows 145 instead of 211: the arguments are otherwise bound and checked in
     Python at every call, although there is one tensor, and always of this type. XLA buys nothing on top: compiled for
-    one batch size, with the weights as constants, and called in the same way, one row takes 56 µs and 32 rows 162.
-    `python -m benchmarks.engine` measures it.
+    one batch size, with the weights as constants, and called in the same way, one row takes 59 µs and 32 rows 160.
+    `python -m benchmarks.engine` measures it, benchmarks/PROFILE.md has more.
     """
     import tensorflow as tf
 

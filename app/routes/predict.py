@@ -105,7 +105,7 @@ async def predict_batch(request: Request, reader: ReadyReader, settings: Current
 async def _read_raw(request: Request, reader: Reader, settings: Settings) -> Response:
     """Raw images: N x 784 bytes in; JSON out as for files, or the bare probabilities, for whom asks for bytes."""
     probabilities = await reader.read_images(await raw_images(request, settings))
-    if OCTETS in request.headers.get("accept", ""):
+    if any(OCTETS in each.lower() for each in request.headers.getlist("accept")):
         return Response(probabilities.astype("<f4", copy=False).tobytes(), media_type=OCTETS)
     as_it_is = picture(AS_IT_IS)
     results = [{**reading(each), "picture": as_it_is} for each in reader.answers(probabilities)]

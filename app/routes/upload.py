@@ -1,6 +1,7 @@
 """The bytes of the pictures in a request, within limits, however they were sent."""
 
 import asyncio
+import time
 from collections.abc import Callable
 
 import numpy as np
@@ -95,7 +96,8 @@ async def read_body(request: Request, settings: Settings) -> bytes:
     chunks: list[bytes] = []
     received = 0
     try:
-        async with asyncio.timeout(settings.receive_seconds):
+        spent_s = time.perf_counter() - request.scope["state"]["started"]
+        async with asyncio.timeout(settings.receive_seconds - spent_s):
             async for chunk in request.stream():
                 received += len(chunk)
                 if received > limit:

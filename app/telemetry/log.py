@@ -36,7 +36,7 @@ class RequestLog:
     def add(self, scope: Scope, status: int, seconds: float, request_id: str) -> None:
         """The line of one answered request. What the client wrote is escaped, and cut where it is long."""
         path = scope["path"]
-        if not (path.isascii() and path.isprintable()) or '"' in path or len(path) > MAX_PATH:
+        if not (path.isascii() and path.isprintable()) or '"' in path or "\\" in path or len(path) > MAX_PATH:
             path = path[:MAX_PATH].encode("unicode_escape").decode("ascii").replace('"', "%22")
         client = scope["client"][0] if scope["client"] else "-"
         if not self._lines:

@@ -1,4 +1,4 @@
-"""What is counted, for Prometheus. README has the table."""
+"""What is counted, for Prometheus. README has a table of it, which a test compares."""
 
 import os
 from functools import lru_cache

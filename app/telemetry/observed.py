@@ -24,9 +24,10 @@ class Observed:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        started = time.perf_counter()
         id_of_request = choose_id(next((value for name, value in scope["headers"] if name == FIELD), None))
-        scope.setdefault("state", {})["request_id"] = id_of_request
+        state = scope.setdefault("state", {})
+        state["request_id"] = id_of_request
+        state.setdefault("started", time.perf_counter())
         status = GONE
 
         async def send_with_id(message: Message) -> None:
@@ -39,10 +40,11 @@ class Observed:
         try:
             await self.app(scope, receive, send_with_id)
         finally:
-            self.done(scope, route_of(scope), status, time.perf_counter() - started, id_of_request)
+            self.done(scope, route_of(scope), status, id_of_request)
 
-    def done(self, scope: Scope, route: str, status: int, seconds: float, id_of_request: str) -> None:
-        """Counts and logs one answered request."""
+    def done(self, scope: Scope, route: str, status: int, id_of_request: str) -> None:
+        """Counts and logs one request, which began at scope["state"]["started"], by time.perf_counter()."""
+        seconds = time.perf_counter() - scope["state"]["started"]
         count_request(scope["method"], route, status, seconds)
         self.log.add(scope, status, seconds, id_of_request)
 
