@@ -28,7 +28,7 @@ TITLES = {
     "xla": "XLA, weights constant, `PartitionedCall`",
     "xla-arguments": "XLA, weights as arguments, `PartitionedCall`",
     "predict": "`model.predict`, TFSMLayer",
-    "numpy": "NumPy, the limit",
+    "numpy": "NumPy",
 }
 Way = Callable[[Floats], Floats]
 
