@@ -10,7 +10,7 @@ OURS, FLOOR = "#c2410c", "#94a3b8"
 def steps_plot(ours: Mapping[str, float], floor: Mapping[str, float]) -> str:
     """µs by step, the dearest first."""
     steps = sorted(ours, key=lambda step: -ours[step])
-    scale = (WIDTH - LABEL - 60) / max(ours.values())
+    scale = (WIDTH - LABEL - 60) / max(*ours.values(), *floor.values())
     height = ROW * len(steps) + 62
     rows = [_row(row, step, ours[step], floor.get(step, 0), scale) for row, step in enumerate(steps)]
     return (
