@@ -12,7 +12,7 @@ from starlette.types import Message, Receive
 PATIENCE_SECONDS = 1.0
 
 
-async def arrive(receive: Receive, messages: list[Message], patience_s: float = PATIENCE_SECONDS) -> None:
+async def arrive(receive: Receive, messages: list[Message], patience_s: float) -> None:
     """Appends a request's messages to `messages`: all of them, or what has come within `patience_s`.
 
     Most bodies come with their head. So the first step is taken by hand, and what is there already is taken without

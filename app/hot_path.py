@@ -8,10 +8,10 @@ from starlette.types import Message, Receive, Scope, Send
 from app.arrival import PATIENCE_SECONDS, arrive, replaying
 from app.problems import Headers, answer_to
 from app.reader import SMALL_BYTES, Reader
-from app.routes.answers import prediction, to_json
+from app.routes.answers import JSON, prediction, to_json
 from app.routes.plain_body import plain_picture
-from app.telemetry.observed import FIELD, GONE, Observed
-from app.telemetry.request_id import choose_id
+from app.telemetry.observed import GONE, Observed
+from app.telemetry.request_id import FIELD, choose_id
 
 PATH = "/predict"
 
@@ -77,4 +77,4 @@ async def _read(reader: Reader, data: bytes, id_of_request: str) -> tuple[int, H
         answer = await reader.read(data)
     except Exception as error:  # noqa: BLE001 - also what is our own fault is to be answered
         return answer_to(error, id_of_request)
-    return 200, [(b"content-type", b"application/json")], to_json(prediction(answer, reader.model))
+    return 200, [(b"content-type", JSON.encode("ascii"))], to_json(prediction(answer, reader.model))

@@ -15,7 +15,7 @@ from starlette.responses import Response
 
 from app.errors import BadQuery, NotFound, ServiceError, WrongMethod
 from app.telemetry.observed import GONE
-from app.telemetry.request_id import HEADER, request_id
+from app.telemetry.request_id import request_id
 
 log = logging.getLogger("digits")
 
@@ -72,7 +72,7 @@ def answer_to(error: Exception, id_of_request: str) -> tuple[int, Headers, bytes
 def _respond(request: Request, error: Exception) -> Response:
     status, headers, body = answer_to(error, request_id(request.scope))
     response = Response(body, status)
-    response.raw_headers += [*headers, (HEADER.lower().encode("ascii"), request_id(request.scope).encode("ascii"))]
+    response.raw_headers += headers
     return response
 
 

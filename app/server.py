@@ -2,7 +2,6 @@
 
 import logging
 import logging.config
-import os
 import socket
 import sys
 from collections.abc import Callable
@@ -12,6 +11,7 @@ from typing import Any
 import uvicorn
 
 from app.main import create_service
+from app.model.runtime import ONE_THREAD, prepare_tensorflow
 from app.one_write import OneWriteProtocol
 from app.settings import Settings
 from app.telemetry.log import LOGGING
@@ -42,10 +42,7 @@ def serve(settings: Settings) -> None:
         workers=settings.workers,
         log_config=LOGGING,
     )
-    # One process is to keep one core busy: a call of this network lasts 50 µs, and TensorFlow's threads would cost
-    # that again to hand it over, and take the other processes' cores. It reads these when it is imported.
-    os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
-    os.environ.setdefault("TF_NUM_INTEROP_THREADS", "1")
+    prepare_tensorflow(ONE_THREAD)
     host, port = listeners[0].getsockname()[:2]
     log.info("listening on http://%s:%d", f"[{host}]" if ":" in host else host, port)
     try:

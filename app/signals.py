@@ -5,7 +5,7 @@ import signal
 import sys
 from types import FrameType
 
-_begun: list[str] = []  # what has begun that must be ended in good order
+_serving = False
 
 
 def exit_on_signals() -> None:
@@ -24,10 +24,11 @@ def end_in_order() -> None:
     Before, it ends the process at once: there is nothing to close, and whatever runs while Python imports may
     swallow an exception (once in some forty starts it did).
     """
-    _begun.append("serving")
+    global _serving
+    _serving = True
 
 
 def _exit(_number: int, _frame: FrameType | None) -> None:
-    if not _begun:
+    if not _serving:
         os._exit(0)
     sys.exit(0)

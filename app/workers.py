@@ -39,7 +39,7 @@ class Workers(Multiprocess):
 
     def __init__(self, config: uvicorn.Config, listeners: list[socket.socket]) -> None:
         super().__init__(config, listeners)
-        self._heard = dict.fromkeys(range(len(listeners)), 0.0)  # when each worker last answered, or was started
+        self._heard: dict[int, float] = {}  # when each worker last answered, or was started
 
     def init_processes(self) -> None:
         """Starts them all."""

@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from app.images.normalize import normalize
 from app.model import engine
-from app.model.runtime import prepare_tensorflow
+from app.model.runtime import ONE_THREAD, prepare_tensorflow
 from app.settings import CHECKOUT
 from benchmarks.exchanges import TOLERANCE, Floats, load_images
 from benchmarks.report import table
@@ -38,7 +39,7 @@ def one_thread() -> None:
     cpu = {min(os.sched_getaffinity(0))}
     for thread in Path("/proc/self/task").iterdir():  # NumPy's library has some already
         os.sched_setaffinity(int(thread.name), cpu)
-    os.environ |= {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1"}
+    os.environ |= ONE_THREAD
     prepare_tensorflow()
 
 
@@ -174,7 +175,7 @@ def calls_table() -> str:
     import tensorflow as tf
 
     signature = (model := tf.saved_model.load(str(MODEL))).signatures["serving_default"]
-    pixels = load_images().reshape(-1, engine.PIXELS).astype(np.float32) / np.float32(255)
+    pixels = normalize(load_images())
     results = [compare(signature, pixels[:size]) for size in SIZES]
     del model  # lives until here: its variables are the signature's
     rows = [["way", *(f"{size} row{'s' * (size > 1)}" for size in SIZES), "s until the first answer"]]

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from app.images.normalize import normalize
 from training.dataset import EMBEDDED
 
 PICTURES = 2048
@@ -121,7 +122,7 @@ def triton(images: Images) -> Exchange:
     outputs = [{"name": name, "parameters": {"binary_data": False}} for name in ("digit", "probabilities")]
     pixels = {"name": "pixels", "shape": [1, 784], "datatype": "FP32", "parameters": {"binary_data_size": 784 * 4}}
     head = json.dumps({"inputs": [pixels], "outputs": outputs}).encode()
-    bodies = [head + (image.astype(np.float32) / 255).tobytes() for image in images]
+    bodies = [head + normalize(image).tobytes() for image in images]
     headers = RAW | {"Inference-Header-Content-Length": str(len(head))}
     return Exchange("/v2/models/digits/infer", headers, bodies, _one_each(images), _read_triton)
 

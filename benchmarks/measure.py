@@ -55,7 +55,7 @@ class Run:
     def in_process(self, seconds: float) -> float:
         """Images a second of the signature alone, on the server's CPU."""
         command = ["taskset", "-c", self.server_cpu, sys.executable, "-m", "benchmarks.inprocess"]
-        command += [str(MODEL), str(self.folder), str(seconds)]
+        command += [str(self.folder), str(seconds)]
         done = subprocess.run(command, cwd=CHECKOUT, env=environment(), stdout=subprocess.PIPE, text=True, check=True)
         return float(done.stdout)
 

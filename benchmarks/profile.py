@@ -186,8 +186,8 @@ profiler, the median of three runs of {MEASURED_SECONDS} s. The shares are py-sp
 so that the server stands still. A look belongs to the step of the innermost Python function that has one
 (benchmarks/steps.py). What a function calls in C is its own: the event loop's part holds the reading of each
 request and the writing of its answer, which the floor does in two pieces; the log's write is the log's. Looks while the
-server waits are taken out of the event loop's, as many as
-the CPU time without a profiler leaves for waiting. {{samples}} looks are left at 64 connections: a step of 10 µs
+server waits are taken out of the event loop's, as many as the CPU time without a profiler leaves for waiting.
+{{samples}} looks are left at 64 connections: a step of 10 µs
 among 50 is good to 0.8 µs by that number, one of 1 to 0.3. The machine itself differs by a tenth from run to run. The
 floor is a bare ASGI application on the same uvicorn that answers a constant.
 

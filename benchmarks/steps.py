@@ -14,13 +14,13 @@ STEPS = (KERNEL, HTTP, FORM, PNG, TASKS, NORMALIZE, MODEL, ANSWER, SEEN, REST)
 # A frame reads "function (path:line) text of that line". The innermost one that fits a rule decides, by the first
 # rule that it fits. uvloop and the parser are C, which has no frames here: the line that calls them stands for them.
 RULES = [
-    (r"/uvicorn/protocols/.*transport\.write\(", KERNEL),
+    (r"/uvicorn/protocols/.*transport\.write\(|/app/one_write\.py", KERNEL),
     (r"^HttpToolsProtocol\._start_asgi_task ", TASKS),
     (r"/uvicorn/", HTTP),
     (r"/app/arrival\.py", HTTP),
     (r"/app/routes/plain_body\.py", FORM),
     (r"/app/images/(plain_png|decode)\.py|/PIL/", PNG),
-    (r"^(Reader\._answer|Reader\.answers|_headers) |/app/routes/answers\.py", ANSWER),
+    (r"^(Reader\._answer|Reader\.answers) |/app/routes/answers\.py", ANSWER),
     (r"/app/(model/batcher|reader)\.py", TASKS),
     (r"/app/images/normalize\.py", NORMALIZE),
     (r"/app/model/|/tensorflow/", MODEL),

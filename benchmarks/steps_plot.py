@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from html import escape
 
+from benchmarks.plot import OTHERS, OURS, svg
+
 WIDTH, LABEL, ROW, BAR = 860, 250, 34, 12  # pixels
-OURS, FLOOR = "#c2410c", "#94a3b8"
 
 
 def steps_plot(ours: Mapping[str, float], floor: Mapping[str, float]) -> str:
@@ -13,14 +14,11 @@ def steps_plot(ours: Mapping[str, float], floor: Mapping[str, float]) -> str:
     scale = (WIDTH - LABEL - 60) / max(*ours.values(), *floor.values())
     height = ROW * len(steps) + 62
     rows = [_row(row, step, ours[step], floor.get(step, 0), scale) for row, step in enumerate(steps)]
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" width="{WIDTH}" height="{height}" '
-        'font-family="sans-serif" font-size="13"><rect width="100%" height="100%" fill="white"/>'
-        '<text x="8" y="18">µs of CPU a request at 64 connections, by step</text>'
-        f"{_key(LABEL, OURS, f'this service, {sum(ours.values()):.1f} in all')}"
-        f"{_key(LABEL + 240, FLOOR, f'bare ASGI on uvicorn, a constant, {sum(floor.values()):.1f} in all')}"
-        f"{''.join(rows)}</svg>\n"
-    )
+    keys = [
+        _key(LABEL, OURS, f"this service, {sum(ours.values()):.1f} in all"),
+        _key(LABEL + 240, OTHERS, f"bare ASGI on uvicorn, a constant, {sum(floor.values()):.1f} in all"),
+    ]
+    return svg(WIDTH, height, "µs of CPU a request at 64 connections, by step", "".join(keys + rows))
 
 
 def _key(x: int, colour: str, text: str) -> str:
@@ -30,7 +28,7 @@ def _key(x: int, colour: str, text: str) -> str:
 def _row(row: int, step: str, ours: float, floor: float, scale: float) -> str:
     y = 54 + row * ROW
     title = f'<text x="{LABEL - 8}" y="{y + 17}" text-anchor="end">{escape(step)}</text>'
-    return title + _bar(y, ours, scale, OURS) + (_bar(y + BAR + 1, floor, scale, FLOOR) if floor >= 0.05 else "")
+    return title + _bar(y, ours, scale, OURS) + (_bar(y + BAR + 1, floor, scale, OTHERS) if floor >= 0.05 else "")
 
 
 def _bar(y: int, cost: float, scale: float, colour: str) -> str:

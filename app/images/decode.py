@@ -22,7 +22,8 @@ from PIL import (
 from app.errors import BloatedPicture, DamagedPicture, EmptyPicture, TooManyPixels, UnknownFormat, WrongSize
 from app.images.essentials import PNG_SIGNATURE, jpeg_essentials, png_essentials
 from app.images.headers import SIZES, Size
-from app.images.plain_png import SIDE, decode_plain_png
+from app.images.normalize import SIDE
+from app.images.plain_png import decode_plain_png
 
 Grey = NDArray[np.uint8]
 

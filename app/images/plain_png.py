@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from app.images.essentials import PNG_SIGNATURE
+from app.images.normalize import SIDE
 
-SIDE = 28
 HEADER = b"IHDR" + struct.pack(">IIBBBBB", SIDE, SIDE, 8, 0, 0, 0, 0)
 START = PNG_SIGNATURE + struct.pack(">I", 13) + HEADER + struct.pack(">I", zlib.crc32(HEADER))
 END = struct.pack(">I", 0) + b"IEND" + struct.pack(">I", zlib.crc32(b"IEND"))

@@ -20,6 +20,11 @@ def prediction(answer: Answer, model: SavedModel) -> dict[str, Any]:
     return {**reading(answer), "model": model_ref(model), "picture": picture(answer.picture)}
 
 
+def batch(results: list[dict[str, Any]], model: SavedModel) -> dict[str, Any]:
+    """The answer to POST /predict/batch."""
+    return {"results": results, "model": model_ref(model)}
+
+
 def reading(answer: Answer) -> dict[str, Any]:
     """The digit and how sure the model is."""
     return {

@@ -28,7 +28,7 @@ from app.errors import (
 )
 from app.problems import examples, problem
 from app.reader import AS_IT_IS, Reader
-from app.routes.answers import JSON, model_ref, picture, prediction, reading, to_json
+from app.routes.answers import JSON, batch, picture, prediction, reading, to_json
 from app.routes.dependencies import CurrentSettings, ReadyReader
 from app.routes.schemas import BatchPrediction, Prediction
 from app.routes.upload import OCTETS, kind_of, many_pictures, one_picture, raw_images
@@ -99,7 +99,7 @@ async def predict_batch(request: Request, reader: ReadyReader, settings: Current
         else {**reading(each), "picture": picture(each.picture)}
         for each in await reader.read_many(files)
     ]
-    return Response(to_json({"results": results, "model": model_ref(reader.model)}), media_type=JSON)
+    return Response(to_json(batch(results, reader.model)), media_type=JSON)
 
 
 async def _read_raw(request: Request, reader: Reader, settings: Settings) -> Response:
@@ -109,4 +109,4 @@ async def _read_raw(request: Request, reader: Reader, settings: Settings) -> Res
         return Response(probabilities.astype("<f4", copy=False).tobytes(), media_type=OCTETS)
     as_it_is = picture(AS_IT_IS)
     results = [{**reading(each), "picture": as_it_is} for each in reader.answers(probabilities)]
-    return Response(to_json({"results": results, "model": model_ref(reader.model)}), media_type=JSON)
+    return Response(to_json(batch(results, reader.model)), media_type=JSON)

@@ -7,9 +7,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.telemetry.log import RequestLog
 from app.telemetry.metrics import UNMATCHED, count_request
-from app.telemetry.request_id import HEADER, choose_id
+from app.telemetry.request_id import FIELD, HEADER, choose_id
 
-FIELD = HEADER.lower().encode("ascii")
 GONE = 499  # the client left before it was answered; as nginx has it
 
 

@@ -7,6 +7,7 @@ import secrets
 from starlette.types import Scope
 
 HEADER = "X-Request-ID"
+FIELD = HEADER.lower().encode("ascii")  # as ASGI has it
 # What is taken from a client: it stands in our log and in our answers, so no blanks, quotes or control characters.
 SANE_ID = re.compile(rb"[A-Za-z0-9._:/+=@-]{1,128}")
 
