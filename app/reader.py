@@ -139,7 +139,7 @@ class Reader:
         return await asyncio.get_running_loop().run_in_executor(self._pool, work)
 
     def _prepare(self, data: bytes, preview: bool = False) -> tuple[Grey, PictureNote]:
-        image = decode(data, self._max_pixels, required_size=(SIDE, SIDE))
+        image = decode(data, self._max_pixels, required_size=(SIDE, SIDE)).grey
         return image, AS_IT_IS._replace(preview=_png_base64(image)) if preview else AS_IT_IS
 
     def _prepare_or_error(self, data: bytes) -> tuple[Grey, PictureNote] | ServiceError:
