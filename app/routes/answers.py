@@ -4,8 +4,9 @@ from typing import Any
 
 import orjson
 
+from app.images.prepare import PictureNote
 from app.model.saved_model import SavedModel
-from app.reader import Answer, PictureNote
+from app.reader import Answer
 
 JSON = "application/json"
 
