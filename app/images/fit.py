@@ -9,6 +9,7 @@ from app.images.ink import Ink, find_ink, shrink
 from app.images.mnist import as_mnist
 from app.images.normalize import Grey
 from app.images.parts import Box, Digit, find_digit
+from app.images.sheet import on_sheet
 
 WORK = 128  # pixels of the longer side on which ink is looked for
 TINY = 64  # pixels of the longer side: a smaller picture is enlarged, so that strokes have more pixels than one or two
@@ -37,6 +38,7 @@ def fit(grey: Grey) -> Fitted:
 
     Raises: BlankPicture.
     """
+    grey, sheet = on_sheet(grey)
     ink, digit, box = _look(grey, (0, 0, grey.shape[1], grey.shape[0]))
     size = max(box[2] - box[0], box[3] - box[1])
     if size < SMALL_DIGIT * max(grey.shape):
@@ -48,6 +50,8 @@ def fit(grey: Grey) -> Fitted:
     image = as_mnist(ink, digit)
     if image is None:
         raise BlankPicture()
+    left, top = sheet[:2]
+    box = left + box[0], top + box[1], left + box[2], top + box[3]
     return Fitted(image, box, ink.inverted, _warnings(ink, digit))
 
 
