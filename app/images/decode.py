@@ -5,9 +5,6 @@ import warnings
 from io import BytesIO
 from typing import NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
-
 # Each plugin that is used is imported by name: Pillow would otherwise load all of its some forty when it meets
 # the first WebP or TIFF.
 from PIL import (
@@ -22,13 +19,13 @@ from PIL import (
 
 from app.errors import BloatedPicture, DamagedPicture, EmptyPicture, TooManyPixels, UnknownFormat, WrongSize
 from app.images.essentials import PNG_SIGNATURE, jpeg_essentials, png_essentials
+from app.images.grey import Grey as Grey
+from app.images.grey import to_grey
 from app.images.headers import SIZES, Size
 from app.images.heic import Contents, heic_contents, heic_size
 from app.images.normalize import SIDE
 from app.images.orientation import AS_STORED, orientation_of, turned, upright
 from app.images.plain_png import decode_plain_png
-
-Grey = NDArray[np.uint8]
 
 # Pillow only warns at 89 million pixels and raises at twice that; `decode` has a limit of its own, checked before
 # Pillow sees the file.
@@ -167,7 +164,7 @@ def _by_pillow(name: str, data: bytes, size: Size, orientation: int, enough: int
     """The picture, or None when Pillow can't read it.
 
     Pillow raises almost anything on a hostile file (OSError, SyntaxError, ValueError, struct.error, KeyError,
-    MemoryError, ...), and here Pillow alone looks at a client's bytes, with `_to_grey` at what it made of them. No
+    MemoryError, ...), and here Pillow alone looks at a client's bytes, with `to_grey` at what it made of them. No
     exception leaves: it would hold on to Pillow's frames and their buffers, which can be a gigabyte, for as long as
     the answer takes.
     """
@@ -182,7 +179,7 @@ def _by_pillow(name: str, data: bytes, size: Size, orientation: int, enough: int
             image.load()
             if name in TURNED_BY_PILLOW:
                 size, orientation = image.size, AS_STORED
-            return Picture(upright(_to_grey(image), orientation), *turned(size, orientation))
+            return Picture(upright(to_grey(image, enough), orientation), *turned(size, orientation))
     except Exception:  # noqa: BLE001
         return None
 
@@ -205,51 +202,3 @@ def _choose_scale(image: Image.Image, enough: int | None) -> None:
     divisor = max((each for each in JPEG_DIVISORS if enough and -(-longer // each) >= enough), default=1)
     width, height = (max(1, side // divisor) for side in image.size)
     image.draft("L", (width, height))
-
-
-def _to_grey(image: Image.Image) -> Grey:
-    if image.mode.startswith("I;16"):
-        return _from_16_bits(np.asarray(image), image.info.get("transparency"))
-    if image.mode in ("I", "F"):
-        return _scale(np.asarray(image))
-    if image.has_transparency_data:
-        return _flatten(np.asarray(image.convert("RGBA")))
-    if image.mode == "L":
-        return np.asarray(image)
-    if image.mode in ("P", "CMYK", "LAB", "HSV", "YCbCr"):  # these reach grey by way of RGB
-        image = image.convert("RGB")
-    return np.asarray(image.convert("L"))
-
-
-def _from_16_bits(samples: NDArray[np.uint16], transparent: object) -> Grey:
-    """The high byte: exact whether 8 bits were widened as v * 257 or as v * 256. `transparent`: a sample, or None."""
-    grey = (samples >> 8).astype(np.uint8)
-    if not isinstance(transparent, int):
-        return grey
-    opacity = np.where(samples == transparent, 0, 255).astype(np.uint8)
-    return _flatten(np.dstack([grey, grey, grey, opacity]))
-
-
-def _scale(samples: NDArray[np.generic]) -> Grey:
-    """Samples of 32 bits, whole or float → uint8.
-
-    The format doesn't say what is white in them: it is the least usual white level that no sample exceeds.
-    """
-    values = samples.astype(np.float64)
-    if not np.isfinite(values).all():
-        raise ValueError("a sample is not a finite number")
-    levels = [255.0, 65535.0, 4294967295.0]
-    if samples.dtype.kind == "f":
-        levels = [1.0, *levels, np.finfo(np.float64).max]
-    white = next(level for level in levels if values.max() <= level)
-    return np.rint(np.clip(values, 0, white) * (255 / white)).astype(np.uint8)
-
-
-def _flatten(rgba: NDArray[np.uint8]) -> Grey:
-    """Pixels with opacity, uint8 (height, width, 4) → grey, uint8 (height, width)."""
-    opacity = rgba[..., 3]
-    visible = rgba[opacity > 0][:, :3]
-    if len(visible) and opacity.min() < 255 and (visible == visible[0]).all():
-        return opacity.copy()
-    paper = Image.new("RGBA", (rgba.shape[1], rgba.shape[0]), "white")
-    return np.asarray(Image.alpha_composite(paper, Image.fromarray(rgba, "RGBA")).convert("L"))
