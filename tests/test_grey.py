@@ -17,6 +17,7 @@ LIMIT = 1_000_000
 GREY = np.random.default_rng(7).integers(0, 256, (28, 28), np.uint8)
 GREY[0, :2] = 0, 255
 RAMP = np.linspace(0, 255, 784).reshape(28, 28).astype(np.uint8)
+NEUTRAL = np.full((28, 28), 128, np.uint8)
 
 
 def grey(data: bytes) -> NDArray[np.int64]:
@@ -106,6 +107,17 @@ def test_cmyk_is_read_the_right_way_round(kind: str) -> None:
     data = encode(Image.fromarray(RAMP).convert("RGB").convert("CMYK"), kind, **options)
     assert (b"Adobe" in data) == (kind == "JPEG")  # which says that the inks are stored inverted
     assert np.abs(grey(data) - RAMP).max() <= 3
+
+
+def test_cmyk_stored_as_luma_and_chroma_is_read() -> None:
+    # in what Adobe calls YCCK, luma is that of the inks; here a ramp of it, no chroma and no black
+    inverted = Image.merge(
+        "CMYK", [Image.fromarray(channel) for channel in (255 - RAMP, NEUTRAL - 1, NEUTRAL - 1, 0 * RAMP)]
+    )
+    data = encode(inverted, "JPEG", quality=95, subsampling=0)
+    transform = data.index(b"Adobe") + 11
+    assert data[transform] == 0
+    assert np.abs(grey(data[:transform] + b"\2" + data[transform + 1 :]) - (255 - RAMP.astype(int))).max() <= 4
 
 
 def test_lab_is_read() -> None:
