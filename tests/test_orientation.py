@@ -86,6 +86,14 @@ def test_a_tiff_is_turned_and_only_once(orientation: int, compression: str) -> N
     check(encode(STORED, "TIFF", tiffinfo={0x0112: orientation}, compression=compression), orientation)
 
 
+def test_a_tiff_that_only_its_xmp_turns_has_the_size_that_it_is_turned_to() -> None:
+    data = encode(STORED, "TIFF", tiffinfo={700: b'<x tiff:Orientation="6"/>'})
+    assert b"tiff:Orientation" in data
+    check(data, 6)
+    with pytest.raises(WrongSize, match=f"received one of {HEIGHT}x{WIDTH}"):
+        decode(data, LIMIT, required_size=(WIDTH, HEIGHT))
+
+
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_a_heic_is_turned_and_only_once(orientation: int) -> None:
     register_heif_opener()

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from app.images.headers import Size
 
 BOX_HEAD = 8  # bytes: length and kind
-NEEDED = (b"meta", b"mdat")  # whole; of a file cut off in its pixels libheif would answer with the tiles that are there
+NEEDED = (b"meta", b"mdat")  # whole; of a file cut off in its pixels libheif would give the tiles that are there
 MAX_BOXES = 4096  # in any one box
 MAX_ITEMS = 1000  # libheif's own limit; a telephone's photo has some hundred
 MAX_ASSOCIATIONS = 4  # boxes of them: there are four ways to write one
@@ -43,7 +43,7 @@ def heic_contents(data: bytes) -> Contents:
     outermost = _children(memoryview(data), outermost=True)
     for kind in NEEDED:
         if kind not in outermost:
-            raise ValueError(f"it has no box of the kind {kind!r}")
+            raise ValueError(f"it has no whole box of the kind {kind!r}")
     meta = _children(_only(outermost, b"meta")[4:])
     identity = _only(meta, b"pitm")
     (primary,) = struct.unpack_from(">I" if identity[0] else ">H", identity, 4)
@@ -61,7 +61,7 @@ def heic_size(data: bytes) -> Size:
 def _boxes(content: memoryview, outermost: bool = False) -> Iterator[tuple[bytes, memoryview]]:
     """The kind and content of each box in `content` (ISO/IEC 14496-12, section 4.2).
 
-    `outermost`: behind the boxes of a file there may be something else.
+    `outermost`: what ends a file may be something else, or a box that is cut off; neither is given.
     """
     start = 0
     for _ in range(MAX_BOXES):
@@ -77,7 +77,7 @@ def _boxes(content: memoryview, outermost: bool = False) -> Iterator[tuple[bytes
         if length < head:
             raise ValueError("a box in it is shorter than its head")
         if start + length > len(content):
-            if outermost and kind not in NEEDED:
+            if outermost:
                 return
             raise ValueError("it ends inside a box")
         yield kind, content[start + head : start + length]
