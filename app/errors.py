@@ -84,7 +84,7 @@ class TooManyPictures(ServiceError):
 
 class UnknownFormat(ServiceError):
     status, title = 415, "Not a picture format that is read here"
-    example = "Expected a PNG, JPEG, WebP, GIF, BMP or TIFF; received 5 bytes that begin with b'hello'."
+    example = "Expected a PNG, JPEG, WebP, GIF, BMP, TIFF or HEIC; received 5 bytes that begin with b'hello'."
 
 
 class EmptyPicture(ServiceError):

@@ -50,7 +50,7 @@ def _form(field: str, content: dict[str, Any]) -> dict[str, Any]:
     return {"multipart/form-data": {"schema": schema}}
 
 
-FILE = {"type": "string", "format": "binary", "description": "a PNG, JPEG, WebP, GIF, BMP or TIFF"}
+FILE = {"type": "string", "format": "binary", "description": "a PNG, JPEG, WebP, GIF, BMP, TIFF or HEIC"}
 ONE_PICTURE = _form("file", FILE) | {"image/*": BINARY, OCTETS: BINARY}
 RAW = BINARY["schema"] | {"description": "N x 784 bytes: images of 28x28, uint8, white ink on black, row by row"}
 MANY_PICTURES = _form("files", {"type": "array", "items": FILE}) | {OCTETS: {"schema": RAW}}
