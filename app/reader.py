@@ -18,6 +18,7 @@ from app.errors import Overloaded, ServiceError
 from app.images.decode import Grey, decode
 from app.images.normalize import SIDE, normalize
 from app.model.batcher import Batcher
+from app.model.explain import Explanation
 from app.model.saved_model import SavedModel
 from app.telemetry.metrics import BATCH
 
@@ -96,11 +97,18 @@ class Reader:
         Raises: a ServiceError that says what is wrong with the picture, or Overloaded.
         """
         with self._admitted:
-            if len(data) <= SMALL_BYTES:
-                image, note = self._prepare(data, preview)
-            else:
-                image, note = await self._in_pool(lambda: self._prepare(data, preview))
+            image, note = await self._prepared(data, preview)
             return self._answer((await self._batcher(image[np.newaxis]))[0], note)
+
+    async def explain(self, data: bytes, preview: bool = False) -> tuple[Answer, Explanation]:
+        """Answers the picture file `data`, and says which pixels spoke for the answer.
+
+        Raises: as `read`, and CannotExplain.
+        """
+        with self._admitted:
+            image, note = await self._prepared(data, preview)
+            answer = self._answer((await self._batcher(image[np.newaxis]))[0], note)
+            return answer, self.model.explain(normalize(image), answer.digit)
 
     async def read_many(self, files: list[bytes]) -> list[Answer | ServiceError]:
         """Answers each file, in order; a file that can't be read has its error in its place.
@@ -137,6 +145,11 @@ class Reader:
 
     async def _in_pool(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._pool, work)
+
+    async def _prepared(self, data: bytes, preview: bool) -> tuple[Grey, PictureNote]:
+        if len(data) <= SMALL_BYTES:
+            return self._prepare(data, preview)
+        return await self._in_pool(lambda: self._prepare(data, preview))
 
     def _prepare(self, data: bytes, preview: bool = False) -> tuple[Grey, PictureNote]:
         image = decode(data, self._max_pixels, required_size=(SIDE, SIDE))
