@@ -152,7 +152,7 @@ class Reader:
         return await self._in_pool(lambda: self._prepare(data, preview))
 
     def _prepare(self, data: bytes, preview: bool = False) -> tuple[Grey, PictureNote]:
-        image = decode(data, self._max_pixels, required_size=(SIDE, SIDE))
+        image = decode(data, self._max_pixels, required_size=(SIDE, SIDE)).grey
         return image, AS_IT_IS._replace(preview=_png_base64(image)) if preview else AS_IT_IS
 
     def _prepare_or_error(self, data: bytes) -> tuple[Grey, PictureNote] | ServiceError:

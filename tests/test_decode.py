@@ -6,19 +6,25 @@ import struct
 import sys
 import time
 import zlib
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image
 
 from app.errors import BloatedPicture, DamagedPicture, EmptyPicture, TooManyPixels, UnknownFormat, WrongSize
-from app.images.decode import decode
+from app.images.decode import decode as decode_picture
 from app.images.essentials import PNG_ADAM7, PNG_SIGNATURE
 from tests.support import SEVEN, chunk, encode, png
 
 LIMIT = 1_000_000
 GREY = np.random.default_rng(7).integers(0, 256, (28, 28), np.uint8)
 PICTURE = Image.fromarray(GREY)
+
+
+def decode(data: bytes, max_pixels: int, **options: Any) -> NDArray[np.uint8]:
+    return decode_picture(data, max_pixels, **options).grey
 
 
 @pytest.mark.parametrize("kind", ["PNG", "BMP", "GIF", "TIFF"])

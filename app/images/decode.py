@@ -3,6 +3,7 @@
 import struct
 import warnings
 from io import BytesIO
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,7 @@ from app.errors import BloatedPicture, DamagedPicture, EmptyPicture, TooManyPixe
 from app.images.essentials import PNG_SIGNATURE, jpeg_essentials, png_essentials
 from app.images.headers import SIZES, Size
 from app.images.normalize import SIDE
+from app.images.orientation import AS_STORED, orientation_of, turned, upright
 from app.images.plain_png import decode_plain_png
 
 Grey = NDArray[np.uint8]
@@ -44,43 +46,60 @@ SIGNATURES = (  # how a file of each format begins; None stands for any byte
     ("TIFF", tuple(b"MM\0*")),
 )
 FORMATS = tuple(dict.fromkeys(name for name, _ in SIGNATURES))
+TURNED_BY_PILLOW = ("TIFF",)
 ESSENTIALS = {"PNG": png_essentials, "JPEG": jpeg_essentials}
+
+JPEG_DIVISORS = (1, 2, 4, 8)  # of the scales that libjpeg decodes at
 
 # A picture of 16 bits a channel, four channels, is 8 bytes a pixel, unpacked; 1 MiB more leaves room for profiles and
 # notes. A file with more has been made to keep Pillow busy, with 300 tables or 10,000 scans of the same 784 pixels.
 BYTES_PER_PIXEL, BYTES_BESIDE_PIXELS = 16, 1024 * 1024
 
 
-def decode(data: bytes, max_pixels: int, required_size: Size | None = None) -> Grey:
-    """Reads a PNG, JPEG, WebP, GIF, BMP or TIFF (the first frame) as grey pixels: uint8 (height, width), 0..255.
+class Picture(NamedTuple):
+    """A picture, upright. `grey`: uint8 (height, width), 0..255, or smaller where it was decoded at a reduced scale.
+
+    `width`, `height`: in pixels, of the picture as it was sent.
+    """
+
+    grey: Grey
+    width: int
+    height: int
+
+
+def decode(data: bytes, max_pixels: int, required_size: Size | None = None, enough: int | None = None) -> Picture:
+    """Reads a PNG, JPEG, WebP, GIF, BMP or TIFF (the first frame) as grey pixels, upright as EXIF has it.
 
     Colour becomes luma (ITU-R BT.601), samples of 16 bits or floats are scaled to 8 bits. A picture with
     transparency is laid on white paper; when all that is visible has one colour, its opacity is the ink instead
     (255 = opaque), because such a drawing may be black on nothing or white on nothing.
 
     `max_pixels` bounds width x height, `required_size` is (width, height) where only one will do; both are checked
-    in the header, before anything is decoded.
+    in the header, before anything is decoded. `enough`: pixels of the longer side that suffice; a larger picture may
+    be decoded at a reduced scale that leaves as many or more.
 
     Raises: EmptyPicture, UnknownFormat, DamagedPicture, TooManyPixels, BloatedPicture, WrongSize.
     """
     if required_size in (None, (SIDE, SIDE)) and max_pixels >= SIDE * SIDE:
         plain = decode_plain_png(data)
         if plain is not None:
-            return plain
+            return Picture(plain, SIDE, SIDE)
     name = _format_of(data)
     try:
         size = SIZES[name](data)
-        _check_size(size, max_pixels, required_size)
+        orientation = orientation_of(name, data)
+        _check_size(turned(size, orientation), max_pixels, required_size)
         essentials = ESSENTIALS.get(name, bytes)(data)
     except ValueError as error:
         raise _damaged(name, data, str(error)) from error
     except (struct.error, IndexError, KeyError) as error:
         raise _damaged(name, data, "it is cut off or damaged") from error
     _check_bytes(name, essentials, size)
-    grey = _by_pillow(name, essentials, size)
-    if grey is None:
+    picture = _by_pillow(name, essentials, size, orientation, enough)
+    if picture is None:
         raise _damaged(name, data, "it is cut off or damaged")
-    return grey
+    _check_size((picture.width, picture.height), max_pixels, required_size)  # in case Pillow has read another
+    return picture
 
 
 def _format_of(data: bytes) -> str:
@@ -124,8 +143,8 @@ def _check_bytes(name: str, data: bytes, size: Size) -> None:
         )
 
 
-def _by_pillow(name: str, data: bytes, size: Size) -> Grey | None:
-    """The pixels, or None when Pillow can't read them.
+def _by_pillow(name: str, data: bytes, size: Size, orientation: int, enough: int | None) -> Picture | None:
+    """The picture, or None when Pillow can't read it.
 
     Pillow raises almost anything on a hostile file (OSError, SyntaxError, ValueError, struct.error, KeyError,
     MemoryError, ...), and here Pillow alone looks at a client's bytes, with `_to_grey` at what it made of them. No
@@ -136,10 +155,25 @@ def _by_pillow(name: str, data: bytes, size: Size) -> Grey | None:
         with Image.open(BytesIO(data), formats=[name]) as image:
             if image.size not in (size, size[::-1]):  # a TIFF may be turned by a quarter
                 return None
+            _choose_scale(image, enough)
             image.load()
-            return _to_grey(image)
+            if name in TURNED_BY_PILLOW:
+                size, orientation = image.size, AS_STORED
+            return Picture(upright(_to_grey(image), orientation), *turned(size, orientation))
     except Exception:  # noqa: BLE001
         return None
+
+
+def _choose_scale(image: Image.Image, enough: int | None) -> None:
+    """Has a JPEG decoded without its colours, and at the smallest scale that leaves a longer side of `enough` pixels.
+
+    Such a scale is less work for libjpeg, not more: it undoes a smaller cosine transform for each block. Of
+    4000x3000 pixels, 1/4 takes a quarter of the time.
+    """
+    longer = max(image.size)
+    divisor = max((each for each in JPEG_DIVISORS if enough and -(-longer // each) >= enough), default=1)
+    width, height = (max(1, side // divisor) for side in image.size)
+    image.draft("L", (width, height))
 
 
 def _to_grey(image: Image.Image) -> Grey:
