@@ -97,6 +97,11 @@ class DamagedPicture(ServiceError):
     example = "Expected a whole PNG; received 200 bytes that can't be decoded: it ends before its end mark."
 
 
+class BlankPicture(ServiceError):
+    status, title = 422, "The picture is blank"
+    example = "Expected a picture of a digit; received one without any ink that stands out from its paper."
+
+
 class RaggedImages(ServiceError):
     status, title = 422, "Not a whole number of images"
     example = "Expected raw images of 28x28 = 784 bytes each; received 1000 bytes."

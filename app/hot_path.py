@@ -6,8 +6,9 @@ from starlette.datastructures import State
 from starlette.types import Message, Receive, Scope, Send
 
 from app.arrival import PATIENCE_SECONDS, arrive, replaying
+from app.images.decode import SMALL_BYTES
 from app.problems import Headers, answer_to
-from app.reader import SMALL_BYTES, Reader
+from app.reader import Reader
 from app.routes.answers import JSON, prediction, to_json
 from app.routes.plain_body import plain_picture
 from app.telemetry.observed import GONE, Observed

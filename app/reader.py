@@ -1,22 +1,23 @@
-"""The table where pictures and the model meet: bytes → decode → batcher → normalize → model → answer.
+"""The table where pictures and the model meet: bytes → prepared picture → batcher → normalize → model → answer.
 
 Usable without HTTP.
 """
 
 import asyncio
-import base64
+import os
+import sys
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from io import BytesIO
 from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from app.errors import Overloaded, ServiceError
-from app.images.decode import Grey, decode
-from app.images.normalize import SIDE, normalize
+from app.images.decode import is_small
+from app.images.normalize import Grey, normalize
+from app.images.prepare import AS_IT_IS, PictureNote, prepare
 from app.model.batcher import Batcher
 from app.model.explain import Explanation
 from app.model.saved_model import SavedModel
@@ -24,27 +25,7 @@ from app.telemetry.metrics import BATCH
 
 T = TypeVar("T")
 
-# A file of this size is decoded in less time than a thread takes to hand it over, and on the loop; others off it.
-SMALL_BYTES = 16_384
-
-
-class PictureNote(NamedTuple):
-    """What was found and done on the way from the file to 28x28.
-
-    `box`: left, top, right, bottom of the part of the picture that was fitted, in its pixels; None where the
-    picture was taken as it is. `preview`: the 28x28 that the model saw, as PNG in base64, when asked for.
-    """
-
-    width: int
-    height: int
-    fitted: bool = False
-    inverted: bool = False
-    box: tuple[int, int, int, int] | None = None
-    warnings: tuple[str, ...] = ()
-    preview: str | None = None
-
-
-AS_IT_IS = PictureNote(SIDE, SIDE)
+LOW_PRIORITY = 10  # a "nice" value: a tenth of the event loop's share of a core
 
 
 class Answer(NamedTuple):
@@ -88,25 +69,25 @@ class Reader:
         self._max_pixels = max_pixels
         self._batcher = Batcher(self._run, max_batch)
         self._admitted = _Admission(max_pending)
-        # one thread, so that what is large is decoded one by one and needs the memory of one
-        self._pool = ThreadPoolExecutor(1, "decode")
+        # one thread, so that what is large is prepared one by one and needs the memory of one
+        self._pool = ThreadPoolExecutor(1, "pictures", _step_back)
 
-    async def read(self, data: bytes, preview: bool = False) -> Answer:
-        """Answers the picture file `data`.
+    async def read(self, data: bytes, may_fit: bool = True, preview: bool = False) -> Answer:
+        """Answers the picture file `data`. Without `may_fit`, only 28x28 will do, white ink on black.
 
         Raises: a ServiceError that says what is wrong with the picture, or Overloaded.
         """
         with self._admitted:
-            image, note = await self._prepared(data, preview)
+            image, note = await self._prepared(data, may_fit, preview)
             return self._answer((await self._batcher(image[np.newaxis]))[0], note)
 
-    async def explain(self, data: bytes, preview: bool = False) -> tuple[Answer, Explanation]:
+    async def explain(self, data: bytes, may_fit: bool = True, preview: bool = False) -> tuple[Answer, Explanation]:
         """Answers the picture file `data`, and says which pixels spoke for the answer.
 
         Raises: as `read`, and CannotExplain.
         """
         with self._admitted:
-            image, note = await self._prepared(data, preview)
+            image, note = await self._prepared(data, may_fit, preview)
             answer = self._answer((await self._batcher(image[np.newaxis]))[0], note)
             return answer, self.model.explain(normalize(image), answer.digit)
 
@@ -146,14 +127,13 @@ class Reader:
     async def _in_pool(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._pool, work)
 
-    async def _prepared(self, data: bytes, preview: bool) -> tuple[Grey, PictureNote]:
-        if len(data) <= SMALL_BYTES:
-            return self._prepare(data, preview)
-        return await self._in_pool(lambda: self._prepare(data, preview))
+    async def _prepared(self, data: bytes, may_fit: bool, preview: bool) -> tuple[Grey, PictureNote]:
+        if is_small(data):
+            return self._prepare(data, may_fit, preview)
+        return await self._in_pool(lambda: self._prepare(data, may_fit, preview))
 
-    def _prepare(self, data: bytes, preview: bool = False) -> tuple[Grey, PictureNote]:
-        image = decode(data, self._max_pixels, required_size=(SIDE, SIDE)).grey
-        return image, AS_IT_IS._replace(preview=_png_base64(image)) if preview else AS_IT_IS
+    def _prepare(self, data: bytes, may_fit: bool = True, preview: bool = False) -> tuple[Grey, PictureNote]:
+        return prepare(data, self._max_pixels, may_fit and self.model.metadata.fits_digits, preview)
 
     def _prepare_or_error(self, data: bytes) -> tuple[Grey, PictureNote] | ServiceError:
         try:
@@ -166,7 +146,7 @@ class Reader:
         return Answer(digit, self.model.metadata.labels[digit], probabilities[digit], probabilities, note)
 
 
-def _png_base64(image: Grey) -> str:
-    file = BytesIO()
-    Image.fromarray(image).save(file, "PNG")
-    return base64.b64encode(file.getvalue()).decode("ascii")
+def _step_back() -> None:
+    """Has this thread's work wait for the event loop's, where both want the same core."""
+    if sys.platform == "linux":  # elsewhere a priority is the whole process's
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), LOW_PRIORITY)

@@ -16,8 +16,10 @@ from starlette.datastructures import State
 from starlette.types import Message, Receive, Scope, Send
 
 from app.hot_path import HotPath
+from app.images.decode import SMALL_BYTES
+from app.model.metadata import Metadata
 from app.model.saved_model import SavedModel
-from app.reader import SMALL_BYTES, Reader
+from app.reader import Reader
 from app.settings import Settings
 from app.telemetry.log import RequestLog
 from app.telemetry.observed import Observed
@@ -178,7 +180,7 @@ def test_a_body_over_the_limit_is_left_to_the_thorough_way_however_small(shipped
 
 
 @pytest.mark.parametrize(
-    ("data", "status"), [(b"hello", 415), (b"", 422), (encode(band(7))[:-20], 422), (encode(band(7)[:20]), 422)]
+    ("data", "status"), [(b"hello", 415), (b"", 422), (encode(band(7))[:-20], 422), (encode(band(7) // 255), 422)]
 )
 def test_a_bad_picture_is_answered_here(shipped: SavedModel, data: bytes, status: int) -> None:
     given, answer = ask(shipped, request(form(data)))
@@ -187,7 +189,7 @@ def test_a_bad_picture_is_answered_here(shipped: SavedModel, data: bytes, status
 
 def test_when_the_model_fails_it_is_a_500_without_detail_and_logged(caplog: pytest.LogCaptureFixture) -> None:
     class Failing:
-        name, version, metadata = "failing", 1, None
+        name, version, metadata = "failing", 1, Metadata(("",) * 10, True, {})
 
         def __call__(self, pixels: object) -> object:
             raise RuntimeError("no memory")

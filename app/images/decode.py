@@ -20,11 +20,20 @@ from PIL import (
     WebPImagePlugin,  # noqa: F401
 )
 
-from app.errors import BloatedPicture, DamagedPicture, EmptyPicture, TooManyPixels, UnknownFormat, WrongSize
+from app.errors import (
+    BloatedPicture,
+    DamagedPicture,
+    EmptyPicture,
+    ServiceError,
+    TooManyPixels,
+    UnknownFormat,
+    WrongSize,
+)
 from app.images.essentials import PNG_SIGNATURE, jpeg_essentials, png_essentials
 from app.images.headers import SIZES, Size
 from app.images.normalize import SIDE
 from app.images.orientation import AS_STORED, orientation_of, turned, upright
+from app.images.plain_png import START as PLAIN_PNG
 from app.images.plain_png import decode_plain_png
 
 Grey = NDArray[np.uint8]
@@ -54,6 +63,10 @@ JPEG_DIVISORS = (1, 2, 4, 8)  # of the scales that libjpeg decodes at
 # A picture of 16 bits a channel, four channels, is 8 bytes a pixel, unpacked; 1 MiB more leaves room for profiles and
 # notes. A file with more has been made to keep Pillow busy, with 300 tables or 10,000 scans of the same 784 pixels.
 BYTES_PER_PIXEL, BYTES_BESIDE_PIXELS = 16, 1024 * 1024
+
+
+# A file of at most so many bytes and pixels takes less than a millisecond or two: it may be read between two requests.
+SMALL_BYTES, SMALL_PIXELS = 16_384, 65_536
 
 
 class Picture(NamedTuple):
@@ -100,6 +113,19 @@ def decode(data: bytes, max_pixels: int, required_size: Size | None = None, enou
         raise _damaged(name, data, "it is cut off or damaged")
     _check_size((picture.width, picture.height), max_pixels, required_size)  # in case Pillow has read another
     return picture
+
+
+def is_small(data: bytes) -> bool:
+    """Whether reading the file, or finding out what is wrong with it, is quick. Takes a microsecond or two itself."""
+    if len(data) > SMALL_BYTES:
+        return False
+    if data.startswith(PLAIN_PNG):
+        return True
+    try:
+        width, height = SIZES[_format_of(data)](data)
+    except (ServiceError, ValueError, struct.error, IndexError):
+        return True
+    return width * height <= SMALL_PIXELS
 
 
 def _format_of(data: bytes) -> str:

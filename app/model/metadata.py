@@ -9,13 +9,18 @@ from app.model.versions import ModelError
 
 CLASSES = 10
 FILE = "metadata.json"
+DIGITS, NEVER = "digits", "never"
 
 
 @dataclass(frozen=True)
 class Metadata:
-    """`labels`: the name of each class, in the order of the probabilities. `document`: the file as it stands."""
+    """`labels`: the name of each class, in the order of the probabilities. `document`: the file as it stands.
+
+    `fits_digits`: pictures may be prepared as digits are (`"fit": "digits"`), which would spoil others (`"never"`).
+    """
 
     labels: tuple[str, ...]
+    fits_digits: bool
     document: dict[str, Any] = field(repr=False)
 
     @classmethod
@@ -28,4 +33,7 @@ class Metadata:
         labels = document.get("labels") if isinstance(document, dict) else None
         if not (isinstance(labels, list) and len(labels) == CLASSES and all(isinstance(x, str) for x in labels)):
             raise ModelError(f"Expected a list of {CLASSES} strings as 'labels' in {version / FILE}; got {labels!r}.")
-        return cls(tuple(labels), document)
+        fit = document.get("fit", DIGITS)
+        if fit not in (DIGITS, NEVER):
+            raise ModelError(f"Expected {DIGITS!r} or {NEVER!r} as 'fit' in {version / FILE}; got {fit!r}.")
+        return cls(tuple(labels), fit == DIGITS, document)

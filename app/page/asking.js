@@ -3,55 +3,55 @@
 const PAUSE_MS = 80; // between requests while one draws: faster than one can read, and easy on the service
 const PATIENCE_MS = 60_000; // for a large photo over a slow line
 
+const UNREACHABLE = {
+  title: "The service can’t be reached",
+  detail: "It may have been stopped. Whatever is drawn or chosen next is a new try.",
+};
+
 export class Asking {
   #ways = ["explain", "predict"]; // the second for models that can't be explained
   #callbacks;
+  #subject = null; // what is asked about: answers about anything else come too late
   #next = null;
   #busy = false;
-  #asked = 0; // the number of the latest question; answers to earlier ones are dropped
 
   // `answered(answer)`, `refused(problem)` and `waiting(isWaiting)` are told what becomes of the questions.
   constructor(callbacks) {
     this.#callbacks = callbacks;
   }
 
-  // Asks about a picture. `makePicture()` gives a Blob, or a promise of it, and is called when its turn comes.
-  ask(makePicture) {
-    this.#asked++;
+  // Asks about a picture of `subject`, which stays the same while a drawing grows. `makePicture()` gives a Blob, or a
+  // promise of it, and is called when its turn comes.
+  ask(subject, makePicture) {
+    this.#subject = subject;
     this.#next = makePicture;
     if (!this.#busy) this.#work();
   }
 
   // Drops what waits, and the answer to what is under way.
   forget() {
-    this.#asked++;
-    this.#next = null;
+    this.#subject = this.#next = null;
     this.#callbacks.waiting(false);
   }
 
   async #work() {
     this.#busy = true;
     while (this.#next) {
-      const [makePicture, number] = [this.#next, this.#asked];
+      const [subject, makePicture] = [this.#subject, this.#next];
       this.#next = null;
       this.#callbacks.waiting(true);
-      const result = await this.#send(await makePicture());
-      if (number === this.#asked) await this.#tell(result, makePicture);
-      // while one goes on drawing, each answer is shown although the next question is there already
-      else if (this.#next && result.answer) this.#callbacks.answered(result.answer);
-      await pause(PAUSE_MS);
+      const { answer, problem, retryAfter } = await this.#send(await makePicture());
+      if (!this.#next) this.#callbacks.waiting(false);
+      if (subject === this.#subject) {
+        // an answer that is overtaken already is still the best there is; a problem that is overtaken may be none
+        if (answer) this.#callbacks.answered(answer);
+        else if (!this.#next) this.#callbacks.refused(problem);
+      }
+      await pause(retryAfter ? retryAfter * 1000 : PAUSE_MS);
+      // not ready or overloaded: the service has said when to come back
+      if (retryAfter && subject === this.#subject) this.#next ??= makePicture;
     }
     this.#busy = false;
-  }
-
-  async #tell({ answer, problem, retryAfter }, makePicture) {
-    const number = this.#asked;
-    this.#callbacks.waiting(false);
-    if (answer) this.#callbacks.answered(answer);
-    else this.#callbacks.refused(problem);
-    if (!retryAfter) return;
-    await pause(retryAfter * 1000); // not ready or overloaded: the service says when to come back
-    if (number === this.#asked) this.#next = makePicture;
   }
 
   async #send(picture) {
@@ -70,7 +70,7 @@ export class Asking {
       }
       return { problem: document, retryAfter: Number(response.headers.get("Retry-After")) };
     } catch {
-      return { problem: { title: "The service can’t be reached", detail: "It may have been stopped. Draw on to try again." } };
+      return { problem: UNREACHABLE };
     }
   }
 }

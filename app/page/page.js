@@ -34,8 +34,8 @@ const history = new History({ strokes: [], photo: null }, ({ strokes, photo }) =
 const isBlank = () => !history.now.photo && history.now.strokes.length === 0;
 
 function ask(strokes, photo) {
-  if (photo) asking.ask(() => photo);
-  else if (strokes.length) asking.ask(() => toPng(strokes));
+  if (photo) asking.ask(photo, () => photo);
+  else if (strokes.length) asking.ask("drawing", () => toPng(strokes));
   else {
     asking.forget();
     showBlank();

@@ -5,9 +5,10 @@ from typing import Any
 import orjson
 
 from app.images.normalize import SIDE
+from app.images.prepare import PictureNote
 from app.model.explain import Explanation
 from app.model.saved_model import SavedModel
-from app.reader import Answer, PictureNote
+from app.reader import Answer
 
 JSON = "application/json"
 

@@ -31,5 +31,5 @@ async def explain(
     from a black picture to this one: they add up to the difference of the two log-probabilities.
     """
     data = await one_picture(request, settings)
-    answer, why = await reader.explain(data, preview)
+    answer, why = await reader.explain(data, fit == "auto", preview)
     return Response(to_json(explanation(answer, why, reader.model)), media_type=JSON)

@@ -8,6 +8,7 @@ from starlette.responses import Response
 
 from app.errors import (
     BadQuery,
+    BlankPicture,
     BloatedPicture,
     BrokenForm,
     DamagedPicture,
@@ -26,8 +27,9 @@ from app.errors import (
     WrongField,
     WrongSize,
 )
+from app.images.prepare import AS_IT_IS
 from app.problems import examples, problem
-from app.reader import AS_IT_IS, Reader
+from app.reader import Reader
 from app.routes.answers import JSON, batch, picture, prediction, reading, to_json
 from app.routes.dependencies import CurrentSettings, ReadyReader
 from app.routes.schemas import BatchPrediction, Prediction
@@ -42,7 +44,7 @@ Preview = Annotated[bool, Query(description="adds the 28x28 that the model saw, 
 
 BINARY = {"schema": {"type": "string", "format": "binary"}}
 FORM_ERRORS = (BrokenForm, WrongField, NoPicture, TooSlow, TooManyBytes, UnknownFormat, NotReady, Overloaded)
-PICTURE_ERRORS = (TooManyPixels, BloatedPicture, EmptyPicture, DamagedPicture, WrongSize)
+PICTURE_ERRORS = (TooManyPixels, BloatedPicture, EmptyPicture, DamagedPicture, BlankPicture, WrongSize)
 
 
 def _form(field: str, content: dict[str, Any]) -> dict[str, Any]:
@@ -68,9 +70,12 @@ PROBABILITIES = BINARY["schema"] | {"description": "float32 [N, 10], little-endi
 async def predict(
     request: Request, reader: ReadyReader, settings: CurrentSettings, fit: Fit = "auto", preview: Preview = False
 ) -> Response:
-    """One picture, as the multipart field `file` or as the body itself: 28x28 pixels, white ink on black."""
+    """One picture, as the multipart field `file` or as the body itself: a photograph, a scan, a drawing.
+
+    What isn't 28x28 pixels as MNIST's are is made so: the digit is found, cropped, scaled and centred.
+    """
     data = await one_picture(request, settings)
-    answer = await reader.read(data, preview)
+    answer = await reader.read(data, fit == "auto", preview)
     return Response(to_json(prediction(answer, reader.model)), media_type=JSON)
 
 

@@ -1,0 +1,70 @@
+"""Any picture of a digit → what MNIST would have made of it."""
+
+from typing import NamedTuple
+
+from app.errors import BlankPicture
+from app.images.ink import Ink, find_ink, shrink
+from app.images.mnist import as_mnist
+from app.images.normalize import Grey
+from app.images.parts import Box, Digit, find_digit
+
+WORK = 128  # pixels of the longer side on which ink is looked for
+SMALL_DIGIT = 0.45  # of the picture: a smaller digit is looked at again, closer
+MARGIN = 0.35  # of the digit's size: so much of the paper around it is looked at again with it
+BLANK_LEVEL = 8.0  # grey levels; weaker ink is none
+LOW_CONTRAST = 40.0  # grey levels
+
+TOUCHES = "The digit touches the border of the picture; a part of it may be missing."
+SEVERAL = "There seem to be several digits; the largest was read. POST /read reads them all."
+FAINT = "The ink is faint; more contrast would make the answer surer."
+
+
+class Fitted(NamedTuple):
+    """`image`: uint8 (28, 28), white ink on black. `box`: of the digit, in pixels of the picture that was fitted."""
+
+    image: Grey
+    box: Box
+    inverted: bool
+    warnings: tuple[str, ...]
+
+
+def fit(grey: Grey) -> Fitted:
+    """Finds the digit in `grey`, uint8 (height, width), and prepares it as MNIST's were.
+
+    Raises: BlankPicture.
+    """
+    ink, digit, box = _look(grey, (0, 0, grey.shape[1], grey.shape[0]))
+    size = max(box[2] - box[0], box[3] - box[1])
+    if size < SMALL_DIGIT * max(grey.shape):
+        margin = round(MARGIN * size)
+        near = (box[0] - margin, box[1] - margin, box[2] + margin, box[3] + margin)
+        several, cut = digit.several, digit.cut
+        ink, digit, box = _look(grey, near)
+        digit = digit._replace(several=several, cut=cut)
+    image = as_mnist(ink, digit)
+    if image is None:
+        raise BlankPicture()
+    return Fitted(image, box, ink.inverted, _warnings(ink, digit))
+
+
+def _look(grey: Grey, part: Box) -> tuple[Ink, Digit, Box]:
+    """The ink and the digit in a part of `grey`, and the digit's box in pixels of `grey`."""
+    left, top = max(0, part[0]), max(0, part[1])
+    seen = grey[top : part[3], left : part[2]]
+    work = shrink(seen, WORK)
+    ink = find_ink(work)
+    digit = find_digit(ink) if ink.level >= BLANK_LEVEL else None
+    if digit is None:
+        raise BlankPicture()
+    across, down = seen.shape[1] / work.shape[1], seen.shape[0] / work.shape[0]
+    x0, y0, x1, y1 = digit.box
+    return (
+        ink,
+        digit,
+        (left + int(x0 * across), top + int(y0 * down), left + round(x1 * across), top + round(y1 * down)),
+    )
+
+
+def _warnings(ink: Ink, digit: Digit) -> tuple[str, ...]:
+    found = ((TOUCHES, digit.cut), (SEVERAL, digit.several), (FAINT, ink.level < LOW_CONTRAST))
+    return tuple(text for text, applies in found if applies)

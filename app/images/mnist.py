@@ -1,0 +1,90 @@
+"""How MNIST's pictures were made, and what they look like (LeCun, Bottou, Bengio, Haffner 1998, section III.A).
+
+NIST's black and white digits were scaled to fit 20x20 pixels, keeping their proportions and averaging areas, and put
+into 28x28 such that their centre of mass is in the middle.
+"""
+
+import cv2
+import numpy as np
+
+from app.images.ink import Ink
+from app.images.normalize import SIDE, Grey
+from app.images.parts import Digit
+
+LONGEST = 20  # pixels: a digit's longer side
+MIDDLE = (SIDE - 1) / 2  # a centre of mass, in coordinates of pixels' middles
+ROUNDED = 0.55  # a centre of mass is off the middle by at most half a pixel, as digits stand on whole ones
+
+FINE = 4  # times finer than the result is the canvas on which strokes are measured and mended
+THINNEST, THICKEST = 2.2, 3.6  # pixels of the result: strokes as most of MNIST's are
+EDGE = 12  # pixels of the fine canvas around the digit, for strokes to grow into
+FAINT, FULL = 0.15, 0.85  # of a full stroke: from none to all of the ink
+NEAR = np.ones((3, 3), np.uint8)
+
+
+def looks_like_mnist(image: Grey) -> bool:
+    """Whether `image`, uint8 (height, width), is what MNIST would have made of it already.
+
+    So it is for each of MNIST's 70,000: white on black, its longer side 20 pixels (19 in 16 of them), its centre of
+    mass in the middle. Takes 4 µs.
+    """
+    if image.shape != (SIDE, SIDE):
+        return False
+    _, _, width, height = cv2.boundingRect(image)
+    if not LONGEST - 1 <= max(width, height) <= LONGEST:
+        return False
+    moments = cv2.moments(image)
+    mass = moments["m00"]
+    return abs(moments["m10"] / mass - MIDDLE - 0.5) <= ROUNDED and abs(moments["m01"] / mass - MIDDLE - 0.5) <= ROUNDED
+
+
+def as_mnist(ink: Ink, digit: Digit) -> Grey | None:
+    """What MNIST would have made of `digit`: uint8 (28, 28), white on black; None where nothing is left of it."""
+    fine = _on_fine_canvas(ink, digit)
+    fine = _with_usual_strokes(fine)
+    left, top, width, height = cv2.boundingRect((fine > 0.5).astype(np.uint8))
+    if not width:
+        return None
+    scale = LONGEST / max(width, height)
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    small = cv2.resize(fine[top : top + height, left : left + width], size, interpolation=cv2.INTER_AREA)
+    return _centred(small)
+
+
+def _on_fine_canvas(ink: Ink, digit: Digit) -> np.ndarray:
+    left, top, right, bottom = digit.box
+    rows, columns = slice(max(0, top - 3), bottom + 3), slice(max(0, left - 3), right + 3)
+    soft = (ink.strength[rows, columns] / np.float32(ink.level) - FAINT) / (FULL - FAINT)
+    soft = np.clip(soft, 0, 1) * (cv2.dilate(digit.mask[rows, columns], NEAR) > 0)
+    scale = LONGEST * FINE / max(right - left, bottom - top)
+    size = max(1, round(soft.shape[1] * scale)), max(1, round(soft.shape[0] * scale))
+    fine = cv2.resize(soft, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
+    return cv2.copyMakeBorder(fine, EDGE, EDGE, EDGE, EDGE, cv2.BORDER_CONSTANT)
+
+
+def _with_usual_strokes(fine: np.ndarray) -> np.ndarray:
+    """Thin strokes made thicker, and thick ones thinner, until they are as MNIST's."""
+    width = _stroke_width(fine) / FINE
+    change = round((min(max(width, THINNEST), THICKEST) - width) * FINE)
+    if not change:
+        return fine
+    pen = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (abs(change) + 1, abs(change) + 1))
+    return cv2.dilate(fine, pen) if change > 0 else cv2.erode(fine, pen)
+
+
+def _stroke_width(fine: np.ndarray) -> float:
+    """Twice the typical distance from the middle of a stroke to its edge, in pixels."""
+    distances = cv2.distanceTransform((fine > 0.5).astype(np.uint8), cv2.DIST_L2, 3)
+    middle = (distances == cv2.dilate(distances, NEAR)) & (distances > 0)
+    return 2 * float(np.median(distances[middle])) if middle.any() else 1.0
+
+
+def _centred(small: np.ndarray) -> Grey:
+    moments = cv2.moments(small)
+    height, width = small.shape
+    left = round(MIDDLE + 0.5 - moments["m10"] / moments["m00"])
+    top = round(MIDDLE + 0.5 - moments["m01"] / moments["m00"])
+    left, top = min(max(left, 0), SIDE - width), min(max(top, 0), SIDE - height)
+    image = np.zeros((SIDE, SIDE), np.uint8)
+    image[top : top + height, left : left + width] = np.rint(small * 255)
+    return image

@@ -1,0 +1,138 @@
+"""Which of the ink belongs to the digit: not the lines of the paper, a frame, specks or a neighbour."""
+
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from app.images.ink import Ink
+from app.images.normalize import Grey
+
+Box = tuple[int, int, int, int]  # left, top, right, bottom; right and bottom are the first beyond
+
+# A ruled line, in shares of the picture: so long, and within so narrow a strip, however it slants.
+LINE_LENGTH, LINE_STRIP, LINE_THICKNESS = 0.9, 0.12, 0.06
+LINE_RUN = 0.2  # of the picture: a line is made of straight runs as long as this
+
+SPECK = 0.03  # of the main part's ink: less is a speck
+GAP = 0.12  # of the main part's size: parts of one digit are no further apart
+GAP_AT_BORDER = 0.03  # the same, for a part that is cut by the picture's border
+# A part so tall, with so much ink, and beside rather than above, is a digit of its own.
+OWN_HEIGHT, OWN_INK, OWN_OVERLAP = 0.6, 0.35, 0.3
+AT_BORDER, AT_BORDERS, FRAME = 0.3, 0.2, 0.1  # how much less such a part counts as the main one
+OFF_CENTRE = 0.6  # how much less a part in a corner counts than one in the middle
+
+
+class Digit(NamedTuple):
+    """`mask`: uint8 (height, width), 255 where the digit's ink is. `box`: around it."""
+
+    mask: Grey
+    box: Box
+    several: bool
+    cut: bool
+
+
+class _Parts(NamedTuple):
+    """Connected ink. `labels`: int32 (height, width), 0 for none. The other arrays have a row for each label."""
+
+    labels: NDArray[np.int32]
+    boxes: NDArray[np.int32]  # left, top, right, bottom
+    ink: NDArray[np.float64]  # strength, added up
+    centres: NDArray[np.float64]  # x, y
+    edges: NDArray[np.int64]  # how many of the picture's four edges are touched
+
+
+def find_digit(ink: Ink) -> Digit | None:
+    """The main digit of a picture, or None where there is no ink."""
+    mask = without_lines(ink.mask)
+    parts = _parts(mask, ink.strength)
+    if len(parts.ink) < 2:
+        return None
+    main = _main(parts, mask.shape)
+    members, box = _joined(parts, main)
+    chosen = np.zeros(len(parts.ink), np.uint8)
+    chosen[members] = 255
+    return Digit(chosen[parts.labels], box, _several(parts, main, members), bool(parts.edges[members].any()))
+
+
+def _parts(mask: Grey, strength: Grey) -> _Parts:
+    count, labels, stats, centres = cv2.connectedComponentsWithStats(mask, connectivity=8)
+    height, width = mask.shape
+    left, top, right, bottom = stats[:, 0], stats[:, 1], stats[:, 0] + stats[:, 2], stats[:, 1] + stats[:, 3]
+    edges = (left == 0) + (top == 0).astype(int) + (right == width) + (bottom == height)
+    ink = np.bincount(labels.ravel(), weights=strength.ravel(), minlength=count).astype(np.float64)
+    ink[0] = 0
+    return _Parts(labels, np.stack([left, top, right, bottom], axis=1), ink, centres, edges)
+
+
+def _main(parts: _Parts, shape: tuple[int, ...]) -> int:
+    """The part with the most ink; what touches the border, frames the picture or lies in a corner counts less."""
+    size = np.array(shape[::-1])  # width, height
+    sides = parts.boxes[:, 2:] - parts.boxes[:, :2]
+    off_centre = np.hypot(*((parts.centres - size / 2) / size).T)
+    weight = parts.ink * (1 - OFF_CENTRE * off_centre) * np.sqrt(sides.max(axis=1) / size.max())
+    weight *= np.array([1, AT_BORDER, AT_BORDERS, FRAME, FRAME])[parts.edges]
+    return int(weight.argmax())
+
+
+def _joined(parts: _Parts, main: int) -> tuple[list[int], Box]:
+    """The main part and those that are near enough to belong to it, and the box around them."""
+    members = [main]
+    left, top, right, bottom = parts.boxes[main].tolist()
+    size = max(right - left, bottom - top)
+    rest = [each for each in np.flatnonzero(parts.ink >= SPECK * parts.ink[main]).tolist() if each != main]
+    joined = True
+    while joined:
+        joined = False
+        for each in rest:
+            x0, y0, x1, y1 = parts.boxes[each].tolist()
+            gap = max(x0 - right, left - x1, y0 - bottom, top - y1)
+            beside = min(right, x1) - max(left, x0) < OWN_OVERLAP * (x1 - x0)
+            own = y1 - y0 > OWN_HEIGHT * size and parts.ink[each] > OWN_INK * parts.ink[main]
+            if gap > (GAP_AT_BORDER if parts.edges[each] else GAP) * size or (own and beside):
+                continue
+            members.append(each)
+            rest.remove(each)
+            left, top, right, bottom = min(left, x0), min(top, y0), max(right, x1), max(bottom, y1)
+            joined = True
+            break
+    return members, (left, top, right, bottom)
+
+
+def _several(parts: _Parts, main: int, members: list[int]) -> bool:
+    """Whether another part is a digit of its own."""
+    heights = parts.boxes[:, 3] - parts.boxes[:, 1]
+    size = max(parts.boxes[main, 2:] - parts.boxes[main, :2])
+    own = (parts.ink > OWN_INK * parts.ink[main]) & (heights > OWN_HEIGHT * size) & (parts.edges < 2)
+    own[members] = False
+    return bool(own.any())
+
+
+def without_lines(mask: Grey) -> Grey:
+    """`mask` without ruled lines, level or upright. Strokes that cross a line stay whole."""
+    return _without_level_lines(_without_level_lines(mask).T).T
+
+
+def _without_level_lines(mask: Grey) -> Grey:
+    height, width = mask.shape
+    run = max(9, int(LINE_RUN * width))
+    if run >= width:
+        return mask
+    runs = cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((1, run), np.uint8))
+    if not runs.any():
+        return mask
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(cv2.dilate(runs, np.ones((3, 3), np.uint8)))
+    is_line = (
+        (stats[:, 2] >= LINE_LENGTH * width)
+        & (stats[:, 3] <= LINE_STRIP * height)
+        & (stats[:, 4] / stats[:, 2] <= LINE_THICKNESS * height + 3)
+    )
+    is_line[0] = False
+    if not is_line.any():
+        return mask
+    on_line = is_line[labels] & (mask > 0)
+    rest = np.where(on_line, 0, mask).astype(np.uint8)
+    thickness = int(stats[is_line, 3].max())
+    bridged = cv2.morphologyEx(rest, cv2.MORPH_CLOSE, np.ones((2 * thickness + 3, 1), np.uint8))
+    return np.where(on_line, bridged, rest).astype(np.uint8)
