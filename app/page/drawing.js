@@ -75,7 +75,8 @@ function trace(context, strokes, side, colour) {
     context.moveTo(...points[0]);
     // curves from middle to middle, with the points to bend them: no corners where the mouse was slow to report
     for (let i = 1; i < points.length - 1; i++) context.quadraticCurveTo(...points[i], ...middle(points[i], points[i + 1]));
-    context.lineTo(...points.at(-1)); // a dot, where there is one point
+    const [x, y] = points.at(-1);
+    context.lineTo(x, points.length > 1 ? y : y + 0.01); // a line of no length would leave no dot
     context.stroke();
   }
 }

@@ -58,6 +58,7 @@ new ResizeObserver(() => paint(canvas, history.now.strokes)).observe(canvas);
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => paint(canvas, history.now.strokes));
 
 watchForPictures(element("sheet"), (photo) => history.add({ strokes: [], photo }));
+element("take").hidden = navigator.maxTouchPoints === 0; // elsewhere it would only be a second way to choose a file
 for (const kind of ["choose", "take"]) {
   const input = element(`${kind}-file`);
   element(kind).addEventListener("click", () => input.click());
