@@ -112,6 +112,15 @@ class WrongSize(ServiceError):
     example = "Expected a picture of 28x28 pixels; received one of 640x480."
 
 
+class CannotExplain(ServiceError):
+    # 501: the request is right, and this model has no such function; 422 would blame the picture
+    status, title = 501, "This model can't be explained"
+    example = (
+        "Expected a network of 784, 512 and 10 units, whose variables are w1, b1, w2 and b2; "
+        "mnist_mlp version 9 is another one. POST /predict answers without reasons."
+    )
+
+
 class NotReady(ServiceError):
     status, title = 503, "Not ready"
     example = "The model is still being loaded; try again in a second."
