@@ -5,16 +5,17 @@ from typing import NamedTuple
 import cv2
 
 from app.errors import BlankPicture
-from app.images.ink import Ink, find_ink, shrink
+from app.images.ink import Ink, find_ink
 from app.images.mnist import as_mnist
 from app.images.normalize import Grey
 from app.images.parts import Box, Digit, find_digit
+from app.images.pixels import shrink
 from app.images.sheet import on_sheet
 
-WORK = 128  # pixels of the longer side on which ink is looked for
+WORK = 112  # pixels of the longer side on which ink is looked for
 TINY = 64  # pixels of the longer side: a smaller picture is enlarged, so that strokes have more pixels than one or two
 ENLARGED = 2  # times
-SMALL_DIGIT = 0.45  # of the picture: a smaller digit is looked at again, closer
+SMALL_DIGIT = 0.3  # of the picture: a smaller digit is looked at again, closer
 MARGIN = 0.35  # of the digit's size: so much of the paper around it is looked at again with it
 BLANK_LEVEL = 8.0  # grey levels; weaker ink is none
 LOW_CONTRAST = 40.0  # grey levels

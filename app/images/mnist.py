@@ -9,8 +9,8 @@ import numpy as np
 
 from app.images.ink import Ink
 from app.images.normalize import SIDE, Grey
-from app.images.paper import Floats
 from app.images.parts import Digit
+from app.images.pixels import Floats
 
 LONGEST = 20  # pixels: a digit's longer side
 MIDDLE = (SIDE - 1) / 2  # a centre of mass, in coordinates of pixels' middles
@@ -64,7 +64,7 @@ def _on_fine_canvas(ink: Ink, digit: Digit) -> Floats:
     soft = np.clip(soft, 0, 1) * (cv2.dilate(digit.mask[rows, columns], NEAR) > 0)
     scale = LONGEST * FINE / max(right - left, bottom - top)
     size = max(1, round(soft.shape[1] * scale)), max(1, round(soft.shape[0] * scale))
-    fine = cv2.resize(soft, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
+    fine = cv2.resize(soft, size, interpolation=cv2.INTER_AREA if scale < 0.5 else cv2.INTER_LINEAR)
     fine = np.clip((fine - 0.5) * SHARPER + 0.5, 0, 1)
     return cv2.copyMakeBorder(fine, EDGE, EDGE, EDGE, EDGE, cv2.BORDER_CONSTANT)
 

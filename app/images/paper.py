@@ -4,11 +4,9 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from app.images.normalize import Grey
-
-Floats = NDArray[np.float32]
+from app.images.pixels import Floats, quantile, shrink
 
 # Pixels a side of the thumbnail that is looked at: light changes slowly over a paper, and strokes still show.
 SIDE = 24
@@ -43,9 +41,9 @@ def find_paper(grey: Grey) -> Paper:
     that side of it where fewer pixels lie further away; and mostly not at the border, which helps where a digit fills
     its picture.
     """
-    thumbnail = cv2.resize(grey, (SIDE, SIDE), interpolation=cv2.INTER_AREA).astype(np.float32).reshape(-1)
+    thumbnail = cv2.resize(shrink(grey, SIDE), (SIDE, SIDE)).astype(np.float32).reshape(-1)
     surface = _fit(thumbnail) @ QUADRATIC
-    border = float(np.median(thumbnail[BORDER]))
+    border = quantile(thumbnail[BORDER], 0.5)
     above_border = np.tanh((float(thumbnail.mean()) - border) / (float(thumbnail.std()) + 1e-3))
     light_ink = ASYMMETRY_COUNTS * _asymmetry(thumbnail - surface) + BORDER_COUNTS * above_border
     return Paper(surface.reshape(SIDE, SIDE), light_ink > 0)

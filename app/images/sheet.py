@@ -3,9 +3,9 @@
 import cv2
 import numpy as np
 
-from app.images.ink import shrink
 from app.images.normalize import Grey
 from app.images.parts import Box
+from app.images.pixels import shrink
 
 THUMBNAIL = 64  # pixels of the longer side on which a sheet is looked for
 SMALLEST = 16  # pixels of that thumbnail's shorter side
@@ -44,9 +44,11 @@ def _sheet(small: Grey) -> Grey | None:
         return None
     outline = max(cv2.findContours(bright, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)[0], key=cv2.contourArea)
     hull = cv2.convexHull(outline)
-    area, rectangle = cv2.contourArea(hull) + 1, cv2.minAreaRect(outline)[1]
-    whole = cv2.contourArea(outline) / area
-    if whole < WHOLE or area < STRAIGHT * rectangle[0] * rectangle[1] or not LEAST < area / small.size < MOST:
+    area = cv2.contourArea(hull) + 1
+    if not LEAST < area / small.size < MOST or cv2.contourArea(outline) < WHOLE * area:
+        return None
+    width, height = cv2.minAreaRect(outline)[1]
+    if area < STRAIGHT * width * height:
         return None
     sheet = np.zeros_like(small)
     cv2.drawContours(sheet, [hull], -1, 1, -1)
