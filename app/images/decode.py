@@ -27,11 +27,10 @@ from app.errors import (
     WrongSize,
 )
 from app.images.essentials import PNG_SIGNATURE, jpeg_essentials, png_essentials
-from app.images.grey import Grey as Grey
 from app.images.grey import to_grey
 from app.images.headers import SIZES, Size
 from app.images.heic import Contents, heic_contents, heic_size
-from app.images.normalize import SIDE
+from app.images.normalize import SIDE, Grey
 from app.images.orientation import AS_STORED, orientation_of, turned, upright
 from app.images.plain_png import START as PLAIN_PNG
 from app.images.plain_png import decode_plain_png
@@ -69,7 +68,6 @@ HEIC_PADDING, HEIC_PARTS = 1024 * 1024, 4
 # A picture of 16 bits a channel, four channels, is 8 bytes a pixel, unpacked; 1 MiB more leaves room for profiles and
 # notes. A file with more has been made to keep Pillow busy, with 300 tables or 10,000 scans of the same 784 pixels.
 BYTES_PER_PIXEL, BYTES_BESIDE_PIXELS = 16, 1024 * 1024
-
 
 # A file of at most so many bytes and pixels takes less than a millisecond or two: it may be read between two requests.
 SMALL_BYTES, SMALL_PIXELS = 16_384, 65_536
@@ -130,10 +128,11 @@ def is_small(data: bytes) -> bool:
     if data.startswith(PLAIN_PNG):
         return True
     try:
-        width, height = SIZES[_format_of(data)](data)
+        name = _format_of(data)
+        width, height = SIZE_OF[name](data)
     except (ServiceError, ValueError, struct.error, IndexError):
         return True
-    return width * height <= SMALL_PIXELS
+    return name != "HEIC" and width * height <= SMALL_PIXELS  # a HEIC of few pixels takes long all the same
 
 
 def _format_of(data: bytes) -> str:

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-Grey = NDArray[np.uint8]
+from app.images.normalize import Grey
 
 # Samples say how bright they are, but mostly not what white is. Those of cameras and scanners have 10, 12 or 14 bits
 # in 16; 15 are missing, because a picture of 16 bits may well be that dark.
