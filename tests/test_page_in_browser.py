@@ -15,7 +15,9 @@ from PIL import Image, ImageDraw
 from playwright.sync_api import Browser, Page, Route, expect
 
 from tests.browsing import DIGITS, MISSING, axe_violations, draw, find_browser, on_screen, running_browser
-from tests.support import SEVEN, band, encode
+from tests.support import SEVEN, band, encode, waiting
+
+expect.set_options(timeout=20_000)  # ms: a busy machine
 
 WORDS = ["Zero", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine"]
 DESKTOP: dict[str, Any] = {"viewport": {"width": 1100, "height": 860}}
@@ -173,6 +175,8 @@ def test_undo_takes_back_strokes_and_clearing(page: Page) -> None:
 
 
 def test_a_picture_is_chosen_by_keyboard(page: Page) -> None:
+    # asked for early: playwright doesn't wait until the browser knows that somebody wants its choosers
+    page.on("filechooser", lambda chooser: None)
     page.keyboard.press("Tab")
     choose = page.get_by_role("button", name="Choose a picture")
     expect(choose).to_be_focused()
@@ -190,6 +194,7 @@ def test_a_picture_is_chosen_by_keyboard(page: Page) -> None:
 def test_a_photo_is_shown_with_a_box_round_its_ink(page: Page) -> None:
     page.set_input_files("#choose-file", [file_of(photo_of_seven())])
     expect_answer(page, 7)
+    page.locator("#photo-image").evaluate("each => each.decode()")
     frame, box = page.locator("#photo-image").bounding_box(), page.locator("#photo-box").bounding_box()
     assert frame is not None
     assert box is not None
@@ -224,7 +229,11 @@ def test_it_shows_what_the_network_saw_and_which_pixels_decided(page: Page, ship
     answer = httpx.post(f"{shipped_url}/explain", content=SEVEN.read_bytes()).json()
     importances = np.array(answer["importances"])
     painted = "each => Array.from(each.getContext('2d').getImageData(0, 0, 28, 28).data)"
-    red, _, blue, alpha = np.array(page.locator("#heat").evaluate(painted)).reshape(28, 28, 4).transpose(2, 0, 1)
+    for _ in waiting("the heat-map to be painted"):
+        rgba = np.array(page.locator("#heat").evaluate(painted)).reshape(28, 28, 4)
+        if rgba.any():
+            break
+    red, _, blue, alpha = rgba.transpose(2, 0, 1)
     strong = np.abs(importances) > 0.2 * np.abs(importances).max()
     assert ((blue > red) == (importances > 0))[strong].all()
     assert not alpha[seen == 0].any()
@@ -284,6 +293,8 @@ def test_a_service_that_is_gone_is_named(page: Page, complaints: list[str]) -> N
     page.route("**/explain*", lambda route: route.abort("connectionrefused"))
     page.set_input_files("#choose-file", SEVEN)
     expect(page.locator("#sentence")).to_have_text("The service can’t be reached")
+    expect(page.locator("#status")).to_contain_text("The service can’t be reached")
+    assert len(complaints) == 1
     complaints.clear()
 
 
