@@ -57,12 +57,13 @@ def find_digit(ink: Ink) -> Digit | None:
 
 
 def _parts(mask: Grey, strength: Grey) -> _Parts:
-    count, labels, stats, centres = cv2.connectedComponentsWithStats(mask, connectivity=8)
+    # this algorithm takes 29 µs for 128x128, the default 90
+    count, labels, stats, centres = cv2.connectedComponentsWithStatsWithAlgorithm(mask, 8, cv2.CV_32S, cv2.CCL_GRANA)
     height, width = mask.shape
     left, top, right, bottom = stats[:, 0], stats[:, 1], stats[:, 0] + stats[:, 2], stats[:, 1] + stats[:, 3]
     edges = (left == 0) + (top == 0).astype(int) + (right == width) + (bottom == height)
-    ink = np.bincount(labels.ravel(), weights=strength.ravel(), minlength=count).astype(np.float64)
-    ink[0] = 0
+    inked = mask > 0
+    ink = np.bincount(labels[inked], weights=strength[inked], minlength=count).astype(np.float64)
     return _Parts(labels, np.stack([left, top, right, bottom], axis=1), ink, centres, edges)
 
 
@@ -120,7 +121,7 @@ def _without_level_lines(mask: Grey) -> Grey:
     if run >= width:
         return mask
     runs = cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((1, run), np.uint8))
-    if not runs.any():
+    if cv2.boundingRect(runs)[2] < LINE_LENGTH * width - 2:
         return mask
     _, labels, stats, _ = cv2.connectedComponentsWithStats(cv2.dilate(runs, np.ones((3, 3), np.uint8)))
     is_line = (
