@@ -97,5 +97,19 @@ def test_a_second_digit_is_several_and_one_at_the_border_is_cut() -> None:
     assert digit_on(page).cut
 
 
+def test_of_two_the_one_in_the_middle_is_read() -> None:
+    page = np.zeros((120, 110), np.uint8)
+    cv2.line(page, (98, 85), (98, 115), 255, 12)
+    cv2.line(page, (55, 40), (55, 76), 255, 9)
+    assert digit_on(page).box[0] < 60
+
+
+def test_a_larger_thing_that_the_border_cuts_is_not_read() -> None:
+    page = np.zeros((120, 110), np.uint8)
+    cv2.circle(page, (109, 50), 32, 255, 8)
+    cv2.line(page, (40, 40), (40, 84), 255, 7)
+    assert digit_on(page).box[2] < 60
+
+
 def test_no_ink_is_no_digit() -> None:
     assert find_digit(Ink(np.zeros((20, 20), np.uint8), 255.0, 0.0, True)) is None

@@ -42,6 +42,7 @@ def test_the_table_is_no_ink(turn: float) -> None:
         np.full((300, 400), 200, np.uint8),
         np.tile(np.linspace(20, 240, 400).astype(np.uint8), (300, 1)),  # light that fades
         np.zeros((8, 300), np.uint8),
+        np.where(table(wood=210) < 140, table(wood=210), cv2.blur(table(ink=210), (131, 131))),  # a spot of light
     ],
 )
 def test_without_a_sheet_a_picture_is_left_as_it_is(pixels: Grey) -> None:
