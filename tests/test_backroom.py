@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from app.backroom import Backroom
+from app.backroom import LOOK_SECONDS, Backroom
 from tests.support import CHECKOUT
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a priority is the whole process's")
@@ -69,12 +69,24 @@ def test_it_has_its_share_of_a_core_that_the_loop_keeps_busy() -> None:
     assert float(done.stdout) < 10  # about 1 s alone; by the kernel's rules, 340 times what the work takes: 34 s
 
 
-def test_without_work_the_loop_is_left_alone() -> None:
-    async def later() -> float:
-        backroom = Backroom()
-        await backroom.run(lambda: None)
-        begin = time.thread_time()
-        await asyncio.sleep(0.2)
-        return time.thread_time() - begin
+def test_the_loop_looks_only_while_something_is_done_and_once_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks: list[float] = []
+    look = Backroom._look
 
-    assert asyncio.run(later()) < 0.05
+    def counted(self: Backroom, loop: asyncio.AbstractEventLoop) -> None:
+        looks.append(time.monotonic())
+        look(self, loop)
+
+    monkeypatch.setattr(Backroom, "_look", counted)
+
+    async def one_after_the_other() -> None:
+        backroom = Backroom()
+        for _ in range(40):
+            await asyncio.gather(*(backroom.run(lambda: time.sleep(0.01)) for _ in range(2)))
+        assert looks
+        looks.append(time.monotonic())
+        await asyncio.sleep(0.1)
+
+    begin = time.monotonic()
+    asyncio.run(one_after_the_other())
+    assert len(looks) <= (looks[-1] - begin) / LOOK_SECONDS + 1
