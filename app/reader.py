@@ -3,17 +3,12 @@
 Usable without HTTP.
 """
 
-import asyncio
-import os
-import sys
-import threading
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from app.backroom import Backroom
 from app.errors import Overloaded, ServiceError
 from app.images.decode import is_small
 from app.images.normalize import Grey, normalize
@@ -22,10 +17,6 @@ from app.model.batcher import Batcher
 from app.model.explain import Explanation
 from app.model.saved_model import SavedModel
 from app.telemetry.metrics import BATCH
-
-T = TypeVar("T")
-
-LOW_PRIORITY = 10  # a "nice" value: a tenth of the event loop's share of a core
 
 
 class Answer(NamedTuple):
@@ -69,8 +60,7 @@ class Reader:
         self._max_pixels = max_pixels
         self._batcher = Batcher(self._run, max_batch)
         self._admitted = _Admission(max_pending)
-        # one thread, so that what is large is prepared one by one and needs the memory of one
-        self._pool = ThreadPoolExecutor(1, "pictures", _step_back)
+        self._backroom = Backroom()
 
     async def read(self, data: bytes, may_fit: bool = True, preview: bool = False) -> Answer:
         """Answers the picture file `data`. Without `may_fit`, only 28x28 will do, white ink on black.
@@ -97,7 +87,7 @@ class Reader:
         Raises: Overloaded.
         """
         with self._admitted:
-            prepared = await self._in_pool(lambda: [self._prepare_or_error(data) for data in files])
+            prepared = await self._backroom.run(lambda: [self._prepare_or_error(data) for data in files])
             good = [each[0] for each in prepared if not isinstance(each, ServiceError)]
             rows = iter(await self._batcher(np.stack(good)) if good else ())
             return [each if isinstance(each, ServiceError) else self._answer(next(rows), each[1]) for each in prepared]
@@ -124,13 +114,10 @@ class Reader:
         BATCH.observe(len(images))
         return self.model(normalize(images))
 
-    async def _in_pool(self, work: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._pool, work)
-
     async def _prepared(self, data: bytes, may_fit: bool, preview: bool) -> tuple[Grey, PictureNote]:
         if is_small(data):
             return self._prepare(data, may_fit, preview)
-        return await self._in_pool(lambda: self._prepare(data, may_fit, preview))
+        return await self._backroom.run(lambda: self._prepare(data, may_fit, preview))
 
     def _prepare(self, data: bytes, may_fit: bool = True, preview: bool = False) -> tuple[Grey, PictureNote]:
         return prepare(data, self._max_pixels, may_fit and self.model.metadata.fits_digits, preview)
@@ -144,9 +131,3 @@ class Reader:
     def _answer(self, probabilities: NDArray[np.float32], note: PictureNote) -> Answer:
         digit = int(probabilities.argmax())
         return Answer(digit, self.model.metadata.labels[digit], probabilities[digit], probabilities, note)
-
-
-def _step_back() -> None:
-    """Has this thread's work wait for the event loop's, where both want the same core."""
-    if sys.platform == "linux":  # elsewhere a priority is the whole process's
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), LOW_PRIORITY)

@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks import measure, prepare, report, surroundings
+from benchmarks import measure, pictures, prepare, report, surroundings
 from benchmarks.errors import BenchmarkError
 from benchmarks.measure import Run, say
 from benchmarks.plot import cpu_plot
@@ -16,7 +16,14 @@ from benchmarks.publish import publish
 from benchmarks.servers import OWN, PEERS
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
-STEPS = {"bulk": measure.bulk, "workers": measure.workers, "soak": measure.soak, "start": measure.start}
+STEPS = {
+    "bulk": measure.bulk,
+    "pictures": pictures.pictures,
+    "beside": pictures.beside,
+    "workers": measure.workers,
+    "soak": measure.soak,
+    "start": measure.start,
+}
 ALL = (*OWN, *PEERS, *STEPS)
 SECONDS, SOAK_REQUESTS = 8.0, 300_000
 

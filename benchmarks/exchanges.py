@@ -98,7 +98,7 @@ RAW = {"Content-Type": "application/octet-stream"}
 def upload(images: Images) -> Exchange:
     """One PNG a request, in the field `file`."""
     bodies = [form("file", [png(image)]) for image in images]
-    return Exchange("/predict", FORM, bodies, _one_each(images), _read_one)
+    return Exchange("/predict", FORM, bodies, _one_each(images), read_one)
 
 
 def png_batch(images: Images) -> Exchange:
@@ -140,7 +140,8 @@ def _answer(digits: Any, probabilities: Any) -> Answer:
     return np.asarray(digits, np.int64).reshape(-1), np.asarray(probabilities, np.float32).reshape(-1, 10)
 
 
-def _read_one(content: bytes) -> Answer:
+def read_one(content: bytes) -> Answer:
+    """The answer to one picture."""
     document = json.loads(content)
     if isinstance(document, list):  # BentoML answers a batchable call with a list, also of one
         (document,) = document

@@ -43,6 +43,35 @@ RATIOS = [
         "≥",
         0.5,
     ),
+    Ratio(
+        "preparing a JPEG of 12 megapixels against Pillow's own decode at a reduced scale",
+        "pictures/photo/prepare_us",
+        "pictures/photo/pillow_us",
+        "≤",
+        1.5,
+    ),
+    Ratio("the same over HTTP, all of the request", "pictures/http/cpu_us", "pictures/photo/pillow_us", "≤", 1.5),
+    Ratio(
+        "fitting a drawing of 200x200 against decoding it",
+        "pictures/drawing/fit_us",
+        "pictures/drawing/decode_us",
+        "≤",
+        3,
+    ),
+    Ratio(
+        "fitting noisy paper of 200x200 against decoding it",
+        "pictures/noisy/fit_us",
+        "pictures/noisy/decode_us",
+        "≤",
+        3,
+    ),
+    Ratio(
+        "p99 of 16 connections beside 4 of photographs, against alone",
+        "beside/photos/p99_ms",
+        "beside/quiet/p99_ms",
+        "≤",
+        5,
+    ),
     Ratio("memory (Pss) at the soak's end against its 15th part", "soak/after/pss", "soak/before/pss", "≤", 1.02),
     Ratio("the same as RSS, which no other process changes", "soak/after/rss", "soak/before/rss", "≤", 1.02),
     Ratio("start to ready against a bare load of the model", "start/service", "start/bare", "≤", 1.8),
@@ -111,6 +140,38 @@ def bulk_table(figures: Figures) -> str:
     return table(rows)
 
 
+PICTURES_TITLES = {
+    "photo": "a JPEG of 4000x3000, 2 to 3 MB",
+    "drawing": "a drawing, PNG of 200x200",
+    "noisy": "noisy paper, PNG of 200x200",
+}
+
+
+def pictures_table(figures: Figures) -> str:
+    """CPU time by kind of picture."""
+    rows = [["µs of CPU", "decoding", "fitting", "both", "Pillow's own decode at 1/8", "over HTTP"]]
+    for name, title in PICTURES_TITLES.items():
+        cells = _cells(figures, f"pictures/{name}", decode_us=0, fit_us=0, prepare_us=0, pillow_us=0)
+        http = _cells(figures, "pictures/http", cpu_us=0) if name == "photo" else ["-"]
+        rows.append([title, *cells, *http])
+    return table(rows)
+
+
+def beside_table(figures: Figures) -> str:
+    """Small requests, alone and beside photographs."""
+    rows = [["requests", "a second", "p50 ms", "p99 ms"]]
+    for name, title in BESIDE.items():
+        rows.append([title, *_cells(figures, f"beside/{name}", rate=0, p50_ms=2, p99_ms=2)])
+    return table(rows)
+
+
+BESIDE = {
+    "quiet": "28x28 PNGs, 16 connections, alone",
+    "photos": "the same, beside 4 connections of photographs",
+    "large": "those photographs",
+}
+
+
 def workers_table(figures: Figures) -> str:
     """One worker and two."""
     rows = [["workers", "req/s at 64 connections", "p50 ms", "p99 ms", "CPU µs a request", "memory MiB"]]
@@ -145,6 +206,10 @@ def results(run: Run, surroundings: Iterable[str]) -> str:
         parts += [SERVERS.format(seconds=run.seconds), servers_table(figures, measured), PLOT, _list(notes)]
     if "bulk/png/rate" in figures:
         parts += [BULK_TEXT, bulk_table(figures)]
+    if "pictures/http/cpu_us" in figures:
+        parts += [PICTURES_TEXT, pictures_table(figures)]
+    if "beside/large/rate" in figures:
+        parts += [BESIDE_TEXT, beside_table(figures)]
     if "workers/2/rate" in figures:
         parts += [WORKERS, workers_table(figures)]
     if "soak/requests" in figures:
@@ -177,6 +242,14 @@ PLOT = "![CPU time a request, by server](RESULTS.svg)"
 BULK_TEXT = f"""## Many pictures a request
 
 The service on one CPU, {BULK_CONNECTIONS} connections. Checked in the same way."""
+PICTURES_TEXT = """## Photographs and drawings
+
+In the process itself, and over HTTP with 4 connections: four photographs of digits on unevenly lit, noisy paper, and
+two small pictures."""
+BESIDE_TEXT = """## Small requests beside photographs
+
+The service on one CPU, both kinds of clients on the other; alone and together in turn. p99 is the median of three
+rounds, the rest is of the last. Every answer is a 200."""
 WORKERS = """## Two workers
 
 Nothing is pinned: workers and wrk share the two CPUs. Checked in the same way."""

@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 from uvicorn.protocols.http import httptools_impl
 
+from app.images.normalize import normalize
+from app.images.prepare import prepare as prepare_picture
 from app.model import saved_model
-from benchmarks import engine, prepare, processes, report, steps
+from benchmarks import engine, photos, picture_costs, prepare, processes, report, steps
 from benchmarks.errors import BenchmarkError
 from benchmarks.exchanges import load_images, upload
 from benchmarks.load import Client, parse
@@ -72,6 +74,36 @@ def test_a_table_says_what_was_met_and_what_was_not_measured() -> None:
     assert "| 6.00 | ≥ 6 | met |" in lines["| requests a second against the reference, 64 connections"]
     assert "| 2.00 | ≥ 3 | **missed** |" in lines["| requests a second against PyTriton, 64 connections"]
     assert "not measured" in lines["| requests a second against BentoML, 64 connections"]
+
+
+def test_what_pictures_cost_is_timed_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(photos, "WIDTH", 800)
+    monkeypatch.setattr(photos, "HEIGHT", 600)
+    images = load_images()[:2]
+    for k, data in enumerate(photos.photographs(images)):
+        (tmp_path / f"photo-{k}.jpg").write_bytes(data)
+    (tmp_path / "drawing.png").write_bytes(photos.drawing(images[0]))
+    (tmp_path / "noisy.png").write_bytes(photos.noisy_paper(images[0]))
+    costs = picture_costs.costs(picture_costs.works(tmp_path), 0)
+    kinds = {"photo-0": "pillow prepare", "photo-1": "pillow prepare", "drawing": "decode fit", "noisy": "decode fit"}
+    assert set(costs) == {f"{kind}/{what}" for kind, whats in kinds.items() for what in whats.split()}
+    assert all(10 < cost < 1e6 for cost in costs.values())
+
+
+def test_the_benchmarks_pictures_are_read_as_their_digits(shipped: saved_model.SavedModel) -> None:
+    images = load_images()[:6]
+    files = [*photos.photographs(images[:1]), *map(photos.drawing, images), *map(photos.noisy_paper, images)]
+    seen = np.stack([prepare_picture(data, 64_000_000, may_fit=True)[0] for data in files])
+    plain = shipped(normalize(images)).argmax(axis=1).tolist()
+    assert shipped(normalize(seen)).argmax(axis=1).tolist() == [plain[0], *plain, *plain]
+
+
+def test_the_tables_of_pictures_show_what_was_measured() -> None:
+    figures = {"pictures/drawing/fit_us": 400.4, "pictures/http/cpu_us": 22_000.0, "beside/large/p99_ms": 1234.5}
+    lines = report.pictures_table(figures).splitlines()
+    assert "| a drawing, PNG of 200x200 | - | 400 | - | - | - |" in lines
+    assert "| a JPEG of 4000x3000, 2 to 3 MB | - | - | - | - | 22,000 |" in lines
+    assert "| those photographs | - | - | 1,234.50 |" in report.beside_table(figures)
 
 
 def test_the_plot_is_valid_and_orders_the_servers() -> None:

@@ -109,3 +109,7 @@ def test_pixels_that_may_not_be_written_are_fitted() -> None:
     grey = strokes(60, 60, np.random.default_rng(1))
     grey.setflags(write=False)
     check(grey)
+
+
+def test_opencv_has_one_thread() -> None:
+    assert cv2.getNumThreads() == 1
