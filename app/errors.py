@@ -82,6 +82,11 @@ class TooManyPictures(ServiceError):
     example = "Expected at most 1024 pictures in one request; received more."
 
 
+class TooManyDigits(ServiceError):
+    status, title = 413, "Too many digits"
+    example = "Expected at most 256 digits in one picture; received one with 4096 pieces of ink."
+
+
 class UnknownFormat(ServiceError):
     status, title = 415, "Not a picture format that is read here"
     example = "Expected a PNG, JPEG, WebP, GIF, BMP or TIFF; received 5 bytes that begin with b'hello'."
@@ -100,6 +105,11 @@ class DamagedPicture(ServiceError):
 class BlankPicture(ServiceError):
     status, title = 422, "The picture is blank"
     example = "Expected a picture of a digit; received one without any ink that stands out from its paper."
+
+
+class OneDigitOnly(ServiceError):
+    status, title = 422, "This model reads no rows of digits"
+    example = "Expected a model that reads digits; fashion_mnist takes pictures as they are: POST /predict."
 
 
 class RaggedImages(ServiceError):

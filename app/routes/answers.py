@@ -6,7 +6,7 @@ import orjson
 
 from app.images.prepare import PictureNote
 from app.model.saved_model import SavedModel
-from app.reader import Answer
+from app.reader import Answer, Reading
 
 JSON = "application/json"
 
@@ -49,6 +49,21 @@ def picture(note: PictureNote) -> dict[str, Any]:
     if note.preview is not None:
         document["preview"] = note.preview
     return document
+
+
+def rows(found: Reading, model: SavedModel) -> dict[str, Any]:
+    """The answer to POST /read."""
+    return {
+        "text": found.text,
+        "digits": [{**reading(each.answer), "box": each.box, "line": each.line} for each in found.digits],
+        "model": model_ref(model),
+        "picture": {
+            "width": found.picture.width,
+            "height": found.picture.height,
+            "inverted": found.picture.inverted,
+            "warnings": found.picture.warnings,
+        },
+    }
 
 
 def model_ref(model: SavedModel) -> dict[str, Any]:
