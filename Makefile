@@ -22,6 +22,7 @@ serve: $(RUN) ## serve the newest model on http://127.0.0.1:8000 (HOST=, PORT=, 
 	@exec .venv/bin/python -m app --host $(HOST) --port $(PORT) --workers $(WORKERS)
 
 test: $(DEV) ## run all tests (ARGS= for pytest's options)
+	@tests/install_browser.sh
 	@.venv/bin/python -m pytest --cov $(ARGS)
 
 train: $(RUN) ## train and publish the next version (RECIPE=book, DATA=path, MODELS=folder, SEED=0)

@@ -10,6 +10,7 @@ import os
 import sys
 from collections.abc import Sequence
 
+from app.model.runtime import ONE_THREAD, prepare_tensorflow
 from app.model.versions import ModelError, choose_version
 from app.settings import Settings, SettingsError, option, variable
 
@@ -31,6 +32,7 @@ def main(arguments: Sequence[str]) -> int:
         choose_version(settings.model_dir, settings.wanted_version)
     except (SettingsError, ModelError) as error:
         return _fail(error)
+    prepare_tensorflow(ONE_THREAD)
     from app.server import AddressError, serve  # after the settings: --help and errors come at once
 
     try:

@@ -89,7 +89,7 @@ class TooManyDigits(ServiceError):
 
 class UnknownFormat(ServiceError):
     status, title = 415, "Not a picture format that is read here"
-    example = "Expected a PNG, JPEG, WebP, GIF, BMP or TIFF; received 5 bytes that begin with b'hello'."
+    example = "Expected a PNG, JPEG, WebP, GIF, BMP, TIFF or HEIC; received 5 bytes that begin with b'hello'."
 
 
 class EmptyPicture(ServiceError):
@@ -107,11 +107,6 @@ class BlankPicture(ServiceError):
     example = "Expected a picture of a digit; received one without any ink that stands out from its paper."
 
 
-class OneDigitOnly(ServiceError):
-    status, title = 422, "This model reads no rows of digits"
-    example = "Expected a model that reads digits; fashion_mnist takes pictures as they are: POST /predict."
-
-
 class RaggedImages(ServiceError):
     status, title = 422, "Not a whole number of images"
     example = "Expected raw images of 28x28 = 784 bytes each; received 1000 bytes."
@@ -120,6 +115,21 @@ class RaggedImages(ServiceError):
 class WrongSize(ServiceError):
     status, title = 422, "The picture has the wrong size"
     example = "Expected a picture of 28x28 pixels; received one of 640x480."
+
+
+class CannotExplain(ServiceError):
+    # 501: the request is right, and this model has no such function; 422 would blame the picture
+    status, title = 501, "This model can't be explained"
+    example = (
+        "Expected a network of 784, 512 and 10 units, whose variables are w1, b1, w2 and b2; "
+        "mnist_mlp version 9 is another one. POST /predict answers without reasons."
+    )
+
+
+class OneDigitOnly(ServiceError):
+    # 501, as for CannotExplain
+    status, title = 501, "This model reads no rows of digits"
+    example = "Expected a model that reads digits; fashion_mnist takes pictures as they are: POST /predict."
 
 
 class NotReady(ServiceError):

@@ -22,6 +22,7 @@ from app.images.parts import Box
 from app.images.prepare import AS_IT_IS, PictureNote, prepare
 from app.images.segment import MAX_DIGITS, Segmented, segment_file
 from app.model.batcher import Batcher
+from app.model.explain import Explanation
 from app.model.saved_model import SavedModel
 from app.telemetry.metrics import BATCH
 
@@ -107,11 +108,18 @@ class Reader:
         Raises: a ServiceError that says what is wrong with the picture, or Overloaded.
         """
         with self._admitted:
-            if is_small(data):
-                image, note = self._prepare(data, may_fit, preview)
-            else:
-                image, note = await self._in_pool(lambda: self._prepare(data, may_fit, preview))
+            image, note = await self._prepared(data, may_fit, preview)
             return self._answer((await self._batcher(image[np.newaxis]))[0], note)
+
+    async def explain(self, data: bytes, may_fit: bool = True, preview: bool = False) -> tuple[Answer, Explanation]:
+        """Answers the picture file `data`, and says which pixels spoke for the answer.
+
+        Raises: as `read`, and CannotExplain.
+        """
+        with self._admitted:
+            image, note = await self._prepared(data, may_fit, preview)
+            answer = self._answer((await self._batcher(image[np.newaxis]))[0], note)
+            return answer, self.model.explain(normalize(image), answer.digit)
 
     async def read_many(self, files: list[bytes]) -> list[Answer | ServiceError]:
         """Answers each file, in order; a file that can't be read has its error in its place.
@@ -180,6 +188,11 @@ class Reader:
 
     async def _in_pool(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._pool, work)
+
+    async def _prepared(self, data: bytes, may_fit: bool, preview: bool) -> tuple[Grey, PictureNote]:
+        if is_small(data):
+            return self._prepare(data, may_fit, preview)
+        return await self._in_pool(lambda: self._prepare(data, may_fit, preview))
 
     def _prepare(self, data: bytes, may_fit: bool = True, preview: bool = False) -> tuple[Grey, PictureNote]:
         return prepare(data, self._max_pixels, may_fit and self.model.metadata.fits_digits, preview)

@@ -11,7 +11,6 @@ from typing import Any
 import uvicorn
 
 from app.main import create_service
-from app.model.runtime import ONE_THREAD, prepare_tensorflow
 from app.one_write import OneWriteProtocol
 from app.settings import Settings
 from app.telemetry.log import LOGGING
@@ -42,7 +41,6 @@ def serve(settings: Settings) -> None:
         workers=settings.workers,
         log_config=LOGGING,
     )
-    prepare_tensorflow(ONE_THREAD)
     host, port = listeners[0].getsockname()[:2]
     log.info("listening on http://%s:%d", f"[{host}]" if ":" in host else host, port)
     try:

@@ -25,6 +25,21 @@ MAX_BATCH = 40
 RECEIVE_SECONDS = 3
 
 
+MISSING = pytest.StashKey[list[str]]()
+
+
+@pytest.fixture(scope="session")
+def missing(pytestconfig: pytest.Config) -> list[str]:
+    """What this machine lacks, so that some tests were skipped: the last lines of the run name it."""
+    return pytestconfig.stash.setdefault(MISSING, [])
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    lacks: list[str] = config.stash.get(MISSING, [])
+    for each in lacks:
+        print(each)
+
+
 @pytest.fixture(scope="session")
 def mnist() -> Dataset:
     return load()

@@ -123,7 +123,7 @@ def test_nothing_is_an_empty_picture() -> None:
     ids=["text", "pdf", "svg", "zeros", "text like a bmp", "text like a tiff"],
 )
 def test_what_is_no_picture_is_an_unknown_format(data: bytes) -> None:
-    with pytest.raises(UnknownFormat, match="PNG, JPEG, WebP, GIF, BMP or TIFF"):
+    with pytest.raises(UnknownFormat, match="PNG, JPEG, WebP, GIF, BMP, TIFF or HEIC"):
         decode(data, LIMIT)
 
 

@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from app import errors
-from app.routes.schemas import BatchPrediction, Prediction, ReadingOut
+from app.routes.schemas import BatchPrediction, ExplainedPrediction, Prediction, ReadingOut
 from tests.support import band, encode
 
 
@@ -27,7 +27,8 @@ def test_the_page_is_there(client: httpx.Client) -> None:
     [
         ("post", "/predict", ["200", "400", "408", "413", "415", "422", "500", "503"]),
         ("post", "/predict/batch", ["200", "400", "408", "413", "415", "422", "500", "503"]),
-        ("post", "/read", ["200", "400", "408", "413", "415", "422", "500", "503"]),
+        ("post", "/read", ["200", "400", "408", "413", "415", "422", "500", "501", "503"]),
+        ("post", "/explain", ["200", "400", "408", "413", "415", "422", "500", "501", "503"]),
         ("get", "/model", ["200", "500", "503"]),
         ("get", "/readyz", ["200", "500", "503"]),
         ("get", "/livez", ["200"]),
@@ -40,7 +41,7 @@ def test_every_status_is_declared(paths: dict[str, Any], method: str, path: str,
 
 def test_every_error_has_an_example_with_its_status(paths: dict[str, Any]) -> None:
     seen = set()
-    for path in ("/predict", "/predict/batch", "/read"):
+    for path in ("/predict", "/predict/batch", "/explain", "/read"):
         for status, response in paths[path]["post"]["responses"].items():
             if status == "200":
                 continue
@@ -53,19 +54,22 @@ def test_every_error_has_an_example_with_its_status(paths: dict[str, Any]) -> No
 
 
 def test_the_examples_of_answers_fit_their_schemas() -> None:
-    for schema in (Prediction, BatchPrediction, ReadingOut):
+    for schema in (Prediction, BatchPrediction, ExplainedPrediction, ReadingOut):
         schema.model_validate(schema.model_config["json_schema_extra"]["example"])  # type: ignore[index]
 
 
 def test_real_answers_fit_the_schemas(client: httpx.Client) -> None:
     one = client.post("/predict?preview=true", files={"file": encode(band(1))}).json()
     assert Prediction.model_validate(one).model_dump(mode="json") == one
+    why = client.post("/explain", files={"file": encode(band(1))}).json()
+    assert ExplainedPrediction.model_validate(why).model_dump(mode="json", exclude_unset=True) == why
     many = client.post("/predict/batch", files=[("files", encode(band(1))), ("files", b"")]).json()
     assert BatchPrediction.model_validate(many).model_dump(mode="json") == many
 
 
-def test_how_a_picture_is_sent_is_documented(paths: dict[str, Any]) -> None:
-    content = paths["/predict"]["post"]["requestBody"]["content"]
+@pytest.mark.parametrize("path", ["/predict", "/explain"])
+def test_how_a_picture_is_sent_is_documented(paths: dict[str, Any], path: str) -> None:
+    content = paths[path]["post"]["requestBody"]["content"]
     assert set(content) == {"multipart/form-data", "image/*", "application/octet-stream"}
     assert "file" in content["multipart/form-data"]["schema"]["properties"]
-    assert [each["name"] for each in paths["/predict"]["post"]["parameters"]] == ["fit", "preview"]
+    assert [each["name"] for each in paths[path]["post"]["parameters"]] == ["fit", "preview"]

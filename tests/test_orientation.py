@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
+from pillow_heif import register_heif_opener
 
 from app.errors import WrongSize
 from app.images.decode import decode
@@ -83,6 +84,23 @@ def test_every_orientation_in_every_format(file: Callable[[bytes], bytes], orien
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_a_tiff_is_turned_and_only_once(orientation: int, compression: str) -> None:
     check(encode(STORED, "TIFF", tiffinfo={0x0112: orientation}, compression=compression), orientation)
+
+
+def test_a_tiff_that_only_its_xmp_turns_has_the_size_that_it_is_turned_to() -> None:
+    data = encode(STORED, "TIFF", tiffinfo={700: b'<x tiff:Orientation="6"/>'})
+    assert b"tiff:Orientation" in data
+    check(data, 6)
+    with pytest.raises(WrongSize, match=f"received one of {HEIGHT}x{WIDTH}"):
+        decode(data, LIMIT, required_size=(WIDTH, HEIGHT))
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_heic_is_turned_and_only_once(orientation: int) -> None:
+    register_heif_opener()
+    data = encode(Image.fromarray(STORED).convert("RGB"), "HEIF", quality=95, exif=exif(orientation))
+    assert data.count(b"irot") + data.count(b"imir") == {1: 0, 5: 2, 7: 2}.get(orientation, 1)
+    assert b"Exif" in data  # which says the same once more
+    check(data, orientation)
 
 
 def test_a_phone_photo_held_upright_is_read_upright() -> None:

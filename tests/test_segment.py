@@ -11,7 +11,7 @@ from app.images.normalize import Grey
 from app.images.rows import text_lines, usual_height
 from app.images.ruled import without_ruling
 from app.images.segment import segment
-from app.images.sheet import only_the_sheet
+from app.images.sheet import on_sheet
 from training.dataset import Dataset
 from training.rows import Style, compose
 
@@ -62,10 +62,10 @@ def test_a_sheet_on_a_table_is_looked_at_alone() -> None:
     picture = np.full((300, 400), 40, np.uint8)
     picture[60:240, 80:340] = 220
     picture[100:160, 150:158] = 30
-    sheet, box = only_the_sheet(picture)
+    sheet, box = on_sheet(picture)
     assert np.abs(np.array(box) - (80, 60, 340, 240)).max() <= 3
     assert (sheet >= 200).mean() > 0.95
-    assert only_the_sheet(picture[60:240, 80:340])[1] == (0, 0, 260, 180)
+    assert on_sheet(picture[60:240, 80:340])[1] == (0, 0, 260, 180)
 
 
 @pytest.mark.parametrize("paper", ["black", "white", "paper", "slate"])

@@ -11,7 +11,8 @@ from app.errors import BlankPicture
 from app.images.fit import BLANK_LEVEL
 from app.images.ink import Ink, find_ink
 from app.images.normalize import Grey
-from app.images.paper import Floats, find_paper
+from app.images.paper import find_paper
+from app.images.pixels import Floats
 from app.images.rows import Boxes, usual_height
 from app.images.ruled import without_ruling
 
@@ -85,7 +86,7 @@ def _flat_ink(grey: Grey, dark: bool, widest: float) -> Ink:
     off = paper - light
     if not dark:  # ink takes away a share of the light
         off *= 255 / np.maximum(paper, DARKEST_PAPER)
-    ink = find_ink((255 - np.clip(off, 0, 255)).astype(np.uint8))
+    ink = find_ink(255 - cv2.GaussianBlur(np.clip(off, 0, 255), (3, 3), 0).astype(np.uint8))
     if ink.level < BLANK_LEVEL:
         raise BlankPicture()
     return ink

@@ -5,9 +5,6 @@ import warnings
 from io import BytesIO
 from typing import NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
-
 # Each plugin that is used is imported by name: Pillow would otherwise load all of its some forty when it meets
 # the first WebP or TIFF.
 from PIL import (
@@ -30,13 +27,13 @@ from app.errors import (
     WrongSize,
 )
 from app.images.essentials import PNG_SIGNATURE, jpeg_essentials, png_essentials
+from app.images.grey import to_grey
 from app.images.headers import SIZES, Size
-from app.images.normalize import SIDE
+from app.images.heic import Contents, heic_contents, heic_size
+from app.images.normalize import SIDE, Grey
 from app.images.orientation import AS_STORED, orientation_of, turned, upright
 from app.images.plain_png import START as PLAIN_PNG
 from app.images.plain_png import decode_plain_png
-
-Grey = NDArray[np.uint8]
 
 # Pillow only warns at 89 million pixels and raises at twice that; `decode` has a limit of its own, checked before
 # Pillow sees the file.
@@ -44,6 +41,7 @@ Image.MAX_IMAGE_PIXELS = None
 # It also warns of each odd tag of a TIFF; what a client sends should not fill our log.
 warnings.filterwarnings("ignore", module=r"PIL\.")
 
+HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 SIGNATURES = (  # how a file of each format begins; None stands for any byte
     ("PNG", tuple(PNG_SIGNATURE)),
     ("JPEG", (0xFF, 0xD8, 0xFF)),
@@ -53,17 +51,23 @@ SIGNATURES = (  # how a file of each format begins; None stands for any byte
     ("BMP", (*b"BM", *(None,) * 13, 0, 0, 0)),  # the length of its header, some tens of bytes: no text has that
     ("TIFF", tuple(b"II*\0")),
     ("TIFF", tuple(b"MM\0*")),
+    *(("HEIC", (0, 0, 0, None, *b"ftyp", *brand)) for brand in HEIC_BRANDS),
 )
 FORMATS = tuple(dict.fromkeys(name for name, _ in SIGNATURES))
-TURNED_BY_PILLOW = ("TIFF",)
+TURNED_BY_PILLOW = ("TIFF", "HEIC")
+PILLOW_NAMES = {"HEIC": "HEIF"}  # where Pillow has another than we
+SIZE_OF = SIZES | {"HEIC": heic_size}
 ESSENTIALS = {"PNG": png_essentials, "JPEG": jpeg_essentials}
 
 JPEG_DIVISORS = (1, 2, 4, 8)  # of the scales that libjpeg decodes at
 
+# A HEIC is coded in blocks of up to 64x64 pixels and cropped, so a small one is larger on the inside. A telephone's
+# photo is decoded once as tiles, again as the whole that they make, and has a quarter more in what goes with it.
+HEIC_PADDING, HEIC_PARTS = 1024 * 1024, 4
+
 # A picture of 16 bits a channel, four channels, is 8 bytes a pixel, unpacked; 1 MiB more leaves room for profiles and
 # notes. A file with more has been made to keep Pillow busy, with 300 tables or 10,000 scans of the same 784 pixels.
 BYTES_PER_PIXEL, BYTES_BESIDE_PIXELS = 16, 1024 * 1024
-
 
 # A file of at most so many bytes and pixels takes less than a millisecond or two: it may be read between two requests.
 SMALL_BYTES, SMALL_PIXELS = 16_384, 65_536
@@ -81,7 +85,7 @@ class Picture(NamedTuple):
 
 
 def decode(data: bytes, max_pixels: int, required_size: Size | None = None, enough: int | None = None) -> Picture:
-    """Reads a PNG, JPEG, WebP, GIF, BMP or TIFF (the first frame) as grey pixels, upright as EXIF has it.
+    """Reads a PNG, JPEG, WebP, GIF, BMP, TIFF or HEIC (the first frame) as grey pixels, upright as EXIF has it.
 
     Colour becomes luma (ITU-R BT.601), samples of 16 bits or floats are scaled to 8 bits. A picture with
     transparency is laid on white paper; when all that is visible has one colour, its opacity is the ink instead
@@ -99,9 +103,11 @@ def decode(data: bytes, max_pixels: int, required_size: Size | None = None, enou
             return Picture(plain, SIDE, SIDE)
     name = _format_of(data)
     try:
-        size = SIZES[name](data)
+        size = SIZE_OF[name](data)
         orientation = orientation_of(name, data)
         _check_size(turned(size, orientation), max_pixels, required_size)
+        if name == "HEIC":
+            _check_parts(heic_contents(data), max_pixels)
         essentials = ESSENTIALS.get(name, bytes)(data)
     except ValueError as error:
         raise _damaged(name, data, str(error)) from error
@@ -122,10 +128,11 @@ def is_small(data: bytes) -> bool:
     if data.startswith(PLAIN_PNG):
         return True
     try:
-        width, height = SIZES[_format_of(data)](data)
+        name = _format_of(data)
+        width, height = SIZE_OF[name](data)
     except (ServiceError, ValueError, struct.error, IndexError):
         return True
-    return width * height <= SMALL_PIXELS
+    return name != "HEIC" and width * height <= SMALL_PIXELS  # a HEIC of few pixels takes long all the same
 
 
 def _format_of(data: bytes) -> str:
@@ -161,6 +168,15 @@ def _check_size(size: Size, max_pixels: int, required_size: Size | None) -> None
         )
 
 
+def _check_parts(heic: Contents, max_pixels: int) -> None:
+    limit = HEIC_PADDING + max_pixels
+    if heic.largest > limit or heic.all > HEIC_PARTS * limit:
+        raise TooManyPixels(
+            f"Expected a HEIC whose largest part has at most {limit} pixels, and all together {HEIC_PARTS * limit}; "
+            f"received {heic.largest} and {heic.all}."
+        )
+
+
 def _check_bytes(name: str, data: bytes, size: Size) -> None:
     limit = BYTES_BESIDE_PIXELS + BYTES_PER_PIXEL * size[0] * size[1]
     if len(data) > limit:
@@ -173,21 +189,32 @@ def _by_pillow(name: str, data: bytes, size: Size, orientation: int, enough: int
     """The picture, or None when Pillow can't read it.
 
     Pillow raises almost anything on a hostile file (OSError, SyntaxError, ValueError, struct.error, KeyError,
-    MemoryError, ...), and here Pillow alone looks at a client's bytes, with `_to_grey` at what it made of them. No
+    MemoryError, ...), and here Pillow alone looks at a client's bytes, with `to_grey` at what it made of them. No
     exception leaves: it would hold on to Pillow's frames and their buffers, which can be a gigabyte, for as long as
     the answer takes.
     """
     try:
-        with Image.open(BytesIO(data), formats=[name]) as image:
+        if name == "HEIC":
+            _register_heic()
+        with Image.open(BytesIO(data), formats=[PILLOW_NAMES.get(name, name)]) as image:
             if image.size not in (size, size[::-1]):  # a TIFF may be turned by a quarter
                 return None
-            _choose_scale(image, enough)
+            if name == "JPEG":
+                _choose_scale(image, enough)
             image.load()
             if name in TURNED_BY_PILLOW:
                 size, orientation = image.size, AS_STORED
-            return Picture(upright(_to_grey(image), orientation), *turned(size, orientation))
+            return Picture(upright(to_grey(image, enough), orientation), *turned(size, orientation))
     except Exception:  # noqa: BLE001
         return None
+
+
+def _register_heic() -> None:
+    """Teaches Pillow HEIC, at the first one that comes: to import libheif takes 30 ms and 7 MB."""
+    from pillow_heif import register_heif_opener
+
+    # large pictures are decoded one by one, and shall leave the other processors to small ones
+    register_heif_opener(thumbnails=False, depth_images=False, aux_images=False, decode_threads=1)
 
 
 def _choose_scale(image: Image.Image, enough: int | None) -> None:
@@ -200,51 +227,3 @@ def _choose_scale(image: Image.Image, enough: int | None) -> None:
     divisor = max((each for each in JPEG_DIVISORS if enough and -(-longer // each) >= enough), default=1)
     width, height = (max(1, side // divisor) for side in image.size)
     image.draft("L", (width, height))
-
-
-def _to_grey(image: Image.Image) -> Grey:
-    if image.mode.startswith("I;16"):
-        return _from_16_bits(np.asarray(image), image.info.get("transparency"))
-    if image.mode in ("I", "F"):
-        return _scale(np.asarray(image))
-    if image.has_transparency_data:
-        return _flatten(np.asarray(image.convert("RGBA")))
-    if image.mode == "L":
-        return np.asarray(image)
-    if image.mode in ("P", "CMYK", "LAB", "HSV", "YCbCr"):  # these reach grey by way of RGB
-        image = image.convert("RGB")
-    return np.asarray(image.convert("L"))
-
-
-def _from_16_bits(samples: NDArray[np.uint16], transparent: object) -> Grey:
-    """The high byte: exact whether 8 bits were widened as v * 257 or as v * 256. `transparent`: a sample, or None."""
-    grey = (samples >> 8).astype(np.uint8)
-    if not isinstance(transparent, int):
-        return grey
-    opacity = np.where(samples == transparent, 0, 255).astype(np.uint8)
-    return _flatten(np.dstack([grey, grey, grey, opacity]))
-
-
-def _scale(samples: NDArray[np.generic]) -> Grey:
-    """Samples of 32 bits, whole or float → uint8.
-
-    The format doesn't say what is white in them: it is the least usual white level that no sample exceeds.
-    """
-    values = samples.astype(np.float64)
-    if not np.isfinite(values).all():
-        raise ValueError("a sample is not a finite number")
-    levels = [255.0, 65535.0, 4294967295.0]
-    if samples.dtype.kind == "f":
-        levels = [1.0, *levels, np.finfo(np.float64).max]
-    white = next(level for level in levels if values.max() <= level)
-    return np.rint(np.clip(values, 0, white) * (255 / white)).astype(np.uint8)
-
-
-def _flatten(rgba: NDArray[np.uint8]) -> Grey:
-    """Pixels with opacity, uint8 (height, width, 4) → grey, uint8 (height, width)."""
-    opacity = rgba[..., 3]
-    visible = rgba[opacity > 0][:, :3]
-    if len(visible) and opacity.min() < 255 and (visible == visible[0]).all():
-        return opacity.copy()
-    paper = Image.new("RGBA", (rgba.shape[1], rgba.shape[0]), "white")
-    return np.asarray(Image.alpha_composite(paper, Image.fromarray(rgba, "RGBA")).convert("L"))

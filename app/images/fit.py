@@ -2,14 +2,20 @@
 
 from typing import NamedTuple
 
+import cv2
+
 from app.errors import BlankPicture
-from app.images.ink import Ink, find_ink, shrink
+from app.images.ink import Ink, find_ink
 from app.images.mnist import as_mnist
 from app.images.normalize import Grey
 from app.images.parts import Box, Digit, find_digit
+from app.images.pixels import shrink
+from app.images.sheet import on_sheet
 
-WORK = 128  # pixels of the longer side on which ink is looked for
-SMALL_DIGIT = 0.45  # of the picture: a smaller digit is looked at again, closer
+WORK = 112  # pixels of the longer side on which ink is looked for
+TINY = 64  # pixels of the longer side: a smaller picture is enlarged, so that strokes have more pixels than one or two
+ENLARGED = 2  # times
+SMALL_DIGIT = 0.3  # of the picture: a smaller digit is looked at again, closer
 MARGIN = 0.35  # of the digit's size: so much of the paper around it is looked at again with it
 BLANK_LEVEL = 8.0  # grey levels; weaker ink is none
 LOW_CONTRAST = 40.0  # grey levels
@@ -33,6 +39,7 @@ def fit(grey: Grey) -> Fitted:
 
     Raises: BlankPicture.
     """
+    grey, sheet = on_sheet(grey)
     ink, digit, box = _look(grey, (0, 0, grey.shape[1], grey.shape[0]))
     size = max(box[2] - box[0], box[3] - box[1])
     if size < SMALL_DIGIT * max(grey.shape):
@@ -44,6 +51,8 @@ def fit(grey: Grey) -> Fitted:
     image = as_mnist(ink, digit)
     if image is None:
         raise BlankPicture()
+    left, top = sheet[:2]
+    box = left + box[0], top + box[1], left + box[2], top + box[3]
     return Fitted(image, box, ink.inverted, _warnings(ink, digit))
 
 
@@ -51,7 +60,7 @@ def _look(grey: Grey, part: Box) -> tuple[Ink, Digit, Box]:
     """The ink and the digit in a part of `grey`, and the digit's box in pixels of `grey`."""
     left, top = max(0, part[0]), max(0, part[1])
     seen = grey[top : part[3], left : part[2]]
-    work = shrink(seen, WORK)
+    work = _work(seen)
     ink = find_ink(work)
     digit = find_digit(ink) if ink.level >= BLANK_LEVEL else None
     if digit is None:
@@ -63,6 +72,12 @@ def _look(grey: Grey, part: Box) -> tuple[Ink, Digit, Box]:
         digit,
         (left + int(x0 * across), top + int(y0 * down), left + round(x1 * across), top + round(y1 * down)),
     )
+
+
+def _work(grey: Grey) -> Grey:
+    if max(grey.shape) > TINY:
+        return shrink(grey, WORK)
+    return cv2.resize(grey, None, fx=ENLARGED, fy=ENLARGED, interpolation=cv2.INTER_CUBIC)
 
 
 def _warnings(ink: Ink, digit: Digit) -> tuple[str, ...]:

@@ -1,20 +1,20 @@
 """Where ink is in a picture, and how much of it: light, shadow and paper taken away."""
 
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 import cv2
 import numpy as np
 
 from app.images.normalize import Grey
-from app.images.paper import Floats, find_paper
+from app.images.paper import find_paper
+from app.images.pixels import Floats, quantile, shrink
 
-Pixels = TypeVar("Pixels", Grey, Floats)
-
+SAMPLE = 7  # every so many pixels are enough to know the paper's noise by
 THUMBNAIL = 64  # pixels of the longer side on which shadows are looked for
-WIDEST_STROKE = 0.5  # of the longer side: what is narrower, and sticks out, is no shadow
+WIDEST_STROKE = 0.3  # of the longer side: what is narrower, and sticks out, is no shadow
 DARKEST_PAPER = 32.0  # grey levels: on darker paper, dark ink isn't scaled up further
-FULL_STROKE = 0.6  # this share of the ink's pixels is no stronger than what counts as a full stroke
-MASK_FROM = 0.4  # of a full stroke: from here on a pixel is ink
+FULL_STROKE = 0.4  # this share of the ink's pixels is no stronger than what counts as a full stroke
+MASK_FROM = 0.35  # of a full stroke: from here on a pixel is ink
 
 
 class Ink(NamedTuple):
@@ -31,14 +31,14 @@ class Ink(NamedTuple):
     @property
     def mask(self) -> Grey:
         """uint8 (height, width): 255 where there is ink, else 0."""
-        return np.where(self.strength > MASK_FROM * self.level, 255, 0).astype(np.uint8)
+        return cv2.threshold(self.strength, MASK_FROM * self.level, 255, cv2.THRESH_BINARY)[1]
 
 
 def find_ink(grey: Grey) -> Ink:
     """The ink in `grey`, uint8 (height, width) of at most some hundred pixels a side."""
     paper = find_paper(grey)
     size = grey.shape[1], grey.shape[0]
-    surface = cv2.resize(paper.surface, size, interpolation=cv2.INTER_CUBIC)
+    surface = cv2.resize(paper.surface, size, interpolation=cv2.INTER_LINEAR)
     off = grey - surface if paper.dark else surface - grey
     shadows = _shadows(off)
     off -= shadows
@@ -53,29 +53,16 @@ def _shadows(off: Floats) -> Floats:
     width = int(WIDEST_STROKE * max(small.shape)) | 1
     small = cv2.blur(small, (3, 3))
     opened = cv2.morphologyEx(small, cv2.MORPH_OPEN, np.ones((width, width), np.uint8))
-    size = off.shape[1], off.shape[0]
-    shadows: Floats = cv2.resize(cv2.blur(opened, (5, 5)), size, interpolation=cv2.INTER_LINEAR)
+    shadows: Floats = cv2.resize(cv2.blur(opened, (5, 5)), off.shape[::-1], interpolation=cv2.INTER_LINEAR)
     return shadows
 
 
 def _measured(off: Floats, inverted: bool) -> Ink:
-    smooth = cv2.GaussianBlur(off, (3, 3), 0)
-    zero = float(np.median(smooth))
-    noise = 1.4826 * float(np.median(np.abs(smooth - zero)))
-    zero = min(zero, 0.4 * float(smooth.max()))  # where ink covers half of the picture, the median is in the ink
-    strength = np.clip(smooth - zero, 0, 255).astype(np.uint8)
+    values = off.reshape(-1)[::SAMPLE]
+    zero = quantile(values, 0.5)
+    noise = 1.4826 * quantile(np.abs(values - zero), 0.5)
+    zero = min(zero, 0.4 * float(off.max()))  # where ink covers half of the picture, the median is in the ink
+    strength = np.clip(off - zero, 0, 255).astype(np.uint8)
     threshold, _ = cv2.threshold(strength, 0, 255, cv2.THRESH_OTSU)
     strokes = strength[strength > threshold]
-    level = float(np.percentile(strokes, 100 * FULL_STROKE)) if len(strokes) else 0.0
-    return Ink(strength, level, noise, inverted)
-
-
-def shrink(pixels: Pixels, longest: int) -> Pixels:
-    """`pixels` (height, width), reduced by averaging areas to at most `longest` pixels a side."""
-    height, width = pixels.shape
-    scale = longest / max(height, width)
-    if scale >= 1:
-        return pixels
-    return cv2.resize(
-        pixels, (max(1, round(width * scale)), max(1, round(height * scale))), interpolation=cv2.INTER_AREA
-    )
+    return Ink(strength, quantile(strokes, FULL_STROKE) if len(strokes) else 0.0, noise, inverted)

@@ -73,8 +73,6 @@ def _jpeg_exif(data: bytes) -> Iterator[memoryview]:
 
 
 def _png_exif(data: bytes) -> Iterator[memoryview]:
-    if b"eXIf" not in data:  # looked for first, because it may stand behind the pixels
-        return
     start = 8
     for _ in range(MAX_CHUNKS):
         length, kind = struct.unpack_from(">I4s", data, start)

@@ -4,11 +4,9 @@ from typing import NamedTuple
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from app.images.normalize import Grey
-
-Floats = NDArray[np.float32]
+from app.images.pixels import Floats, quantile, shrink
 
 # Pixels a side of the thumbnail that is looked at: light changes slowly over a paper, and strokes still show.
 SIDE = 24
@@ -16,15 +14,14 @@ ROUNDS = 4  # of the robust fit; more change nothing that matters
 MARGIN = 2  # rows and columns of the thumbnail that count as its border
 
 _y, _x = np.mgrid[-1 : 1 : SIDE * 1j, -1 : 1 : SIDE * 1j].reshape(2, -1).astype(np.float32)
-QUADRATIC: Floats = np.stack([np.ones_like(_x), _x, _y, _x * _x, _x * _y, _y * _y], axis=1)
-PLANE: Floats = np.ascontiguousarray(QUADRATIC[:, :3])
+QUADRATIC: Floats = np.stack([np.ones_like(_x), _x, _y, _x * _x, _x * _y, _y * _y])
 _distance = np.maximum(abs(_x), abs(_y))  # from the middle, in 0..1
-BORDER = _distance > 1 - 2 * MARGIN / (SIDE - 1)
-MIDDLE = _distance < 0.5
+BORDER = np.flatnonzero(_distance > 1 - 2 * MARGIN / (SIDE - 1))
+RIDGE = 1e-3 * np.eye(len(QUADRATIC), dtype=np.float32)  # keeps the equations solvable, whatever the weights
 
-# How much each of the three asymmetries counts for the polarity. From a logistic regression on pictures made of
-# MNIST's digits (photographs, drawings, tight crops, shadows); it gets 98% of them right, and the first alone 96%.
-WHOLE_COUNTS, BORDER_COUNTS, MIDDLE_COUNTS = 3.0, 2.0, 2.5
+# How much the two signs of light ink count. From a logistic regression on pictures made of MNIST's digits (photographs,
+# drawings, tight crops, shadows, chalk): it is right for 99.6% of them, the first sign alone for 97.6%.
+ASYMMETRY_COUNTS, BORDER_COUNTS = 4.9, 3.0
 
 
 class Paper(NamedTuple):
@@ -40,40 +37,36 @@ class Paper(NamedTuple):
 def find_paper(grey: Grey) -> Paper:
     """The paper of `grey`, uint8 (height, width).
 
-    Brightness is a quadratic surface, fitted to all pixels such that strokes, which lie off it, hardly count. Ink is
-    on that side of it where fewer pixels lie further away. Seen from the border, and within the middle, the same
-    question has two more answers, that help where a digit fills its picture, or paper lies on a dark table.
+    Brightness is a quadratic surface, fitted to all pixels such that strokes, which lie off it, hardly count. Ink is on
+    that side of it where fewer pixels lie further away; and mostly not at the border, which helps where a digit fills
+    its picture.
     """
-    thumbnail = cv2.resize(grey, (SIDE, SIDE), interpolation=cv2.INTER_AREA).astype(np.float32).reshape(-1)
-    surface = _fit(thumbnail, QUADRATIC)
-    from_border = _fit(thumbnail, PLANE, BORDER)
-    within = _fit(thumbnail, PLANE, MIDDLE)
-    lighter = (
-        WHOLE_COUNTS * _asymmetry(thumbnail - surface)
-        + BORDER_COUNTS * _asymmetry(thumbnail - from_border)
-        + MIDDLE_COUNTS * _asymmetry((thumbnail - within)[MIDDLE])
-    )
-    return Paper(surface.reshape(SIDE, SIDE), lighter > 0)
+    thumbnail = cv2.resize(shrink(grey, SIDE), (SIDE, SIDE)).astype(np.float32).reshape(-1)
+    surface = _fit(thumbnail) @ QUADRATIC
+    border = quantile(thumbnail[BORDER], 0.5)
+    above_border = np.tanh((float(thumbnail.mean()) - border) / (float(thumbnail.std()) + 1e-3))
+    light_ink = ASYMMETRY_COUNTS * _asymmetry(thumbnail - surface) + BORDER_COUNTS * above_border
+    return Paper(surface.reshape(SIDE, SIDE), light_ink > 0)
 
 
-def _fit(values: Floats, basis: Floats, where: NDArray[np.bool_] | slice = slice(None)) -> Floats:
-    """The surface, over all of the thumbnail, that most of `values[where]` lie on.
+def _fit(values: Floats) -> Floats:
+    """The coefficients, float32 (6,), of the quadratic surface that most of `values`, float32 (576,), lie on.
 
     Least squares, reweighted (Cauchy's weights; Holland and Welsch 1977): what is off by several times the typical
-    distance counts for little.
+    distance counts for little. `cv2.solve` and `np.partition` halve the time that `np.linalg.solve` and `np.median`
+    take.
     """
-    near, rows = values[where], basis[where]
-    weighted = rows
+    weighted, half = QUADRATIC, len(values) // 2
     for _ in range(ROUNDS):
-        normal = weighted.T @ rows
-        coefficients = np.linalg.solve(normal + 1e-3 * np.eye(len(normal), dtype=np.float32), weighted.T @ near)
-        off = near - rows @ coefficients
-        scale = 3 * float(np.median(np.abs(off))) + 2  # two standard deviations, and the least that counts as one
-        weighted = rows / (1 + (off / scale) ** 2)[:, np.newaxis]
-    surface: Floats = basis @ coefficients
-    return surface
+        normal, right = weighted @ QUADRATIC.T + RIDGE, (weighted @ values)[:, np.newaxis]
+        coefficients: Floats = cv2.solve(normal, right, flags=cv2.DECOMP_CHOLESKY)[1][:, 0]
+        off = values - coefficients @ QUADRATIC
+        # two standard deviations, and the least that counts as that
+        off /= 3 * float(np.partition(np.abs(off), half)[half]) + 2
+        weighted = QUADRATIC / (1 + off * off)
+    return coefficients
 
 
 def _asymmetry(off: Floats) -> float:
     """In -1..1: positive when what lies far from zero lies above it."""
-    return float((np.abs(off) * off).sum() / ((off * off).sum() + 1e-6))
+    return float(np.abs(off) @ off / (off @ off + 1e-6))

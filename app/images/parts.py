@@ -34,8 +34,12 @@ class Digit(NamedTuple):
 
 
 class _Parts(NamedTuple):
-    """Connected ink. `labels`: int32 (height, width), 0 for none. The other arrays have a row for each label."""
+    """Connected ink. `labels`: int32, 0 for none, of that `place` in the picture where there is any.
 
+    The other arrays have a row for each label, in coordinates of the picture.
+    """
+
+    place: tuple[slice, slice]
     labels: NDArray[np.int32]
     boxes: NDArray[np.int32]  # left, top, right, bottom
     ink: NDArray[np.float64]  # strength, added up
@@ -53,17 +57,24 @@ def find_digit(ink: Ink) -> Digit | None:
     members, box = _joined(parts, main)
     chosen = np.zeros(len(parts.ink), np.uint8)
     chosen[members] = 255
-    return Digit(chosen[parts.labels], box, _several(parts, main, members), bool(parts.edges[members].any()))
+    digit = np.zeros_like(mask)
+    digit[parts.place] = chosen[parts.labels]
+    return Digit(digit, box, _several(parts, main, members), bool(parts.edges[members].any()))
 
 
 def _parts(mask: Grey, strength: Grey) -> _Parts:
-    count, labels, stats, centres = cv2.connectedComponentsWithStats(mask, connectivity=8)
+    x, y, across, down = cv2.boundingRect(mask)
+    place = slice(y, y + down), slice(x, x + across)
+    inked = mask[place] > 0
+    # this algorithm takes 29 µs for 128x128, the default 90
+    count, labels, stats, centres = cv2.connectedComponentsWithStatsWithAlgorithm(
+        mask[place], 8, cv2.CV_32S, cv2.CCL_GRANA
+    )
+    boxes = np.concatenate([stats[:, :2], stats[:, :2] + stats[:, 2:4]], axis=1) + np.array([x, y, x, y])
     height, width = mask.shape
-    left, top, right, bottom = stats[:, 0], stats[:, 1], stats[:, 0] + stats[:, 2], stats[:, 1] + stats[:, 3]
-    edges = (left == 0) + (top == 0).astype(int) + (right == width) + (bottom == height)
-    ink = np.bincount(labels.ravel(), weights=strength.ravel(), minlength=count).astype(np.float64)
-    ink[0] = 0
-    return _Parts(labels, np.stack([left, top, right, bottom], axis=1), ink, centres, edges)
+    edges = (boxes == (0, 0, width, height)).sum(axis=1)
+    ink = np.bincount(labels[inked], weights=strength[place][inked], minlength=count).astype(np.float64)
+    return _Parts(place, labels, boxes, ink, centres + np.array([x, y]), edges)
 
 
 def _main(parts: _Parts, shape: tuple[int, ...]) -> int:
@@ -111,7 +122,12 @@ def _several(parts: _Parts, main: int, members: list[int]) -> bool:
 
 def without_lines(mask: Grey) -> Grey:
     """`mask` without ruled lines, level or upright. Strokes that cross a line stay whole."""
-    return _without_level_lines(_without_level_lines(mask).T).T
+    _, _, across, down = cv2.boundingRect(mask)
+    if across >= LINE_LENGTH * mask.shape[1]:
+        mask = _without_level_lines(mask)
+    if down >= LINE_LENGTH * mask.shape[0]:
+        mask = _without_level_lines(mask.T).T
+    return mask
 
 
 def _without_level_lines(mask: Grey) -> Grey:
@@ -120,7 +136,7 @@ def _without_level_lines(mask: Grey) -> Grey:
     if run >= width:
         return mask
     runs = cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((1, run), np.uint8))
-    if not runs.any():
+    if cv2.boundingRect(runs)[2] < LINE_LENGTH * width - 2:
         return mask
     _, labels, stats, _ = cv2.connectedComponentsWithStats(cv2.dilate(runs, np.ones((3, 3), np.uint8)))
     is_line = (

@@ -12,8 +12,9 @@ from app.images.mnist import looks_like_mnist
 from app.images.normalize import SIDE, Grey
 from app.images.parts import Box
 
-# Pixels of the longer side at which a photograph is decoded; a digit that is a tenth of it still has strokes.
-ENOUGH = 512
+# Pixels of the longer side that suffice: a digit that is a tenth of it still has strokes, and a photograph of 4000x3000
+# is decoded at an eighth of that.
+ENOUGH = 500
 
 
 class PictureNote(NamedTuple):

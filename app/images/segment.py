@@ -14,7 +14,7 @@ from app.images.groups import Group, Piece, cut_apart, groups_of
 from app.images.normalize import Grey
 from app.images.parts import Box
 from app.images.rows import text_lines
-from app.images.sheet import only_the_sheet
+from app.images.sheet import on_sheet
 
 ENOUGH = 1600  # pixels of the longer side at which a photograph is decoded: 100 digits a line have 16 each
 MAX_DIGITS = 256  # in a picture
@@ -55,7 +55,7 @@ def segment(grey: Grey) -> Segmented:
 
     Raises: BlankPicture, TooManyDigits.
     """
-    sheet, (left, top, _, _) = only_the_sheet(grey)
+    sheet, (left, top, _, _) = on_sheet(grey)
     close_up = look_close(sheet)
     if len(close_up.boxes) > MAX_PIECES:
         raise TooManyDigits(

@@ -1,66 +1,78 @@
-"""A sheet of paper that lies on something else, a dark table say: only what is on the sheet is to be read."""
+"""A sheet of paper that lies on something darker: what is beside it is no ink."""
 
 import cv2
 import numpy as np
 
-from app.images.ink import shrink
 from app.images.normalize import Grey
 from app.images.parts import Box
+from app.images.pixels import shrink
 
-GLANCE = 512  # pixels of the longer side: a sheet is large
-NO_STROKE = 0.35  # of the picture's shorter side: what is wider, both ways, is no stroke but a sheet
-LEAST, MOST = 0.1, 0.85  # of the picture's area: a smaller one is no sheet, and a larger one the picture itself
-FULL = 0.7  # of its box is covered by a sheet, a little turned; by a frame around the digits much less
-BARE = 0.8  # of the sheet is without ink; of a bold 0 with its hole, less is ink
-SMALLEST = 100  # pixels of the shorter side: no smaller picture shows a sheet
-EDGE = 0.02  # of the picture's longer side: so much of a sheet's rim is in doubt
+THUMBNAIL = 64  # pixels of the longer side on which a sheet is looked for
+SMALLEST = 16  # pixels of that thumbnail's shorter side
+BESIDE = 0.65  # of the sheet's brightness: what it lies on is darker than that, and shadows on it seldom are
+BLACK = 8  # grey levels: darker than any table; it is the ground of a drawing
+LEAST, MOST = 0.12, 0.95  # of the picture: the sheet's area
+STRAIGHT = 0.86  # of the smallest rectangle around it: a sheet fills as much
+WHOLE = 0.78  # of its hull: a sheet whose edge is crossed by ink fills as much
+LEAST_INK, MOST_INK = 0.005, 0.4  # of the sheet's area
+THICKEST = 0.25  # of the sheet's longer side: ink is thinner
 
 
-def only_the_sheet(grey: Grey) -> tuple[Grey, Box]:
-    """The part of `grey`, uint8 (height, width), in which a sheet lies, with the sheet's own brightness around it.
+def on_sheet(grey: Grey) -> tuple[Grey, Box]:
+    """The part of `grey`, uint8 (height, width), that is a sheet of paper with ink on it, and the box of that part.
 
-    And the part's box; both are of the whole picture where no sheet stands out from what it lies on.
+    Within the box, what lies beside the sheet has its brightness. Without such a sheet: `grey` as it is.
     """
     height, width = grey.shape
-    small = shrink(grey, GLANCE)
-    corners = _sheet(small)
-    if corners is None or min(grey.shape) < SMALLEST:
+    small_sheet = _sheet(cv2.blur(shrink(grey, THUMBNAIL), (3, 3)))
+    if small_sheet is None:
         return grey, (0, 0, width, height)
-    corners = np.rint(corners * ((width / small.shape[1]), (height / small.shape[0]))).astype(np.int32)
-    left, top, across, down = cv2.boundingRect(corners)
-    right, bottom = min(left + across, width), min(top + down, height)
-    part = grey[top:bottom, left:right]
-    inside = cv2.fillConvexPoly(np.zeros(part.shape, np.uint8), corners - (left, top), 255)
-    rim = 2 * int(EDGE / 2 * max(grey.shape)) + 1
-    inside = cv2.erode(inside, np.ones((rim, rim), np.uint8), borderType=cv2.BORDER_CONSTANT, borderValue=0)
-    return np.where(inside > 0, part, np.uint8(np.median(part[inside > 0]))), (left, top, right, bottom)
+    sheet = cv2.resize(small_sheet, (width, height), interpolation=cv2.INTER_NEAREST)
+    left, top, across, down = cv2.boundingRect(sheet)
+    rows, columns = slice(top, top + down), slice(left, left + across)
+    part, on = grey[rows, columns], sheet[rows, columns] > 0
+    return np.where(on, part, np.uint8(np.median(part[on]))), (left, top, left + across, top + down)
 
 
-def _sheet(grey: Grey) -> np.ndarray | None:
-    """The corners of the sheet's hull, (N, 2), or None."""
-    _, light = cv2.threshold(grey, 0, 255, cv2.THRESH_OTSU)
-    for mask in (light, cv2.bitwise_not(light)):
-        corners = _solid(mask)
-        if corners is not None:
-            return corners
-    return None
-
-
-def _solid(mask: Grey) -> np.ndarray | None:
-    """The corners of the largest part of `mask` if that may be a sheet, or None."""
-    side = int(NO_STROKE * min(mask.shape)) | 1
-    kernel = np.ones((side, side), np.uint8)
-    opened = cv2.morphologyEx(cv2.morphologyEx(mask, cv2.MORPH_CLOSE, kernel), cv2.MORPH_OPEN, kernel)
-    _, labels, stats, _ = cv2.connectedComponentsWithStats(opened)
-    if len(stats) < 2:
+def _sheet(small: Grey) -> Grey | None:
+    """Where the sheet is, without its edge: uint8 (height, width), 1 or 0. None when there is none."""
+    if min(small.shape) < SMALLEST:
         return None
-    largest = 1 + int(stats[1:, 4].argmax())
-    left, top, width, height, area = stats[largest]
-    right, bottom = mask.shape[1] - left - width, mask.shape[0] - top - height
-    edges = sum(distance <= side // 8 for distance in (left, top, right, bottom))  # the opening rounds corners off
-    if edges > 1 or not LEAST * mask.size <= area <= MOST * mask.size or area < FULL * width * height:
-        return None  # a half of the picture that lies in the sun touches three edges
-    sheet = np.where(labels == largest, 255, 0).astype(np.uint8)
-    if cv2.countNonZero(cv2.bitwise_and(mask, sheet)) < BARE * area:
+    _, bright = cv2.threshold(small, 0, 1, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
+    beside = cv2.mean(small, 1 - bright)[0]
+    if not BLACK < beside < BESIDE * cv2.mean(small, bright)[0]:
         return None
-    return cv2.convexHull(cv2.findNonZero(sheet))[:, 0]
+    outline = max(cv2.findContours(bright, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)[0], key=cv2.contourArea)
+    hull = cv2.convexHull(outline)
+    area = cv2.contourArea(hull) + 1
+    if not LEAST < area / small.size < MOST or cv2.contourArea(outline) < WHOLE * area:
+        return None
+    width, height = cv2.minAreaRect(outline)[1]
+    if area < STRAIGHT * width * height:
+        return None
+    sheet = np.zeros_like(small)
+    cv2.drawContours(sheet, [hull], -1, 1, -1)
+    inner = _eroded(sheet, 5)
+    return inner if _has_an_edge(small, sheet) and _has_ink(inner, inner & (1 - bright)) else None
+
+
+def _has_an_edge(small: Grey, sheet: Grey) -> bool:
+    """Whether the brightness falls at once where the sheet ends, and on all sides, as it does not where light fades."""
+    around = cv2.dilate(sheet, np.ones((7, 7), np.uint8)) - sheet
+    within = sheet - _eroded(sheet, 7)
+    if not around.any() or not within.any():
+        return False
+    return bool(np.median(small[around > 0]) <= BESIDE * np.median(small[within > 0]))
+
+
+def _has_ink(sheet: Grey, ink: Grey) -> bool:
+    """Whether there is something written on it: a share of its area, in strokes."""
+    area = int(ink.sum())
+    if not LEAST_INK < area / max(1, int(sheet.sum())) < MOST_INK:
+        return False
+    outline = area - int(_eroded(ink, 3).sum())
+    return 2 * area <= THICKEST * max(cv2.boundingRect(sheet)[2:]) * outline
+
+
+def _eroded(mask: Grey, width: int) -> Grey:
+    return cv2.erode(mask, np.ones((width, width), np.uint8), borderValue=1)

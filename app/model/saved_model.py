@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from app.errors import CannotExplain
 from app.model import engine
 from app.model.engine import PIXELS, Engine, Pixels, Probabilities
+from app.model.explain import Explanation, Network, explain, find_network
 from app.model.metadata import CLASSES, Metadata
 from app.model.runtime import prepare_tensorflow
 from app.model.versions import ModelError, first_line
@@ -37,10 +39,23 @@ class SavedModel:
     metadata: Metadata
     _run: Engine = field(repr=False)
     _loaded: Any = field(repr=False)  # the variables live as long as this does
+    _network: Network | None = field(repr=False)  # for explaining
 
     def __call__(self, pixels: Pixels) -> Probabilities:
         """`pixels`: float32 (N, 784) in 0..1, white ink on black → float32 (N, 10), each row adding up to 1."""
         return self._run(pixels)
+
+    def explain(self, pixels: Pixels, digit: int) -> Explanation:
+        """Which of `pixels`, float32 (784,), spoke for `digit` and which against it.
+
+        Raises: CannotExplain, when this isn't the network of which `app.model.explain` knows how.
+        """
+        if self._network is None:
+            raise CannotExplain(
+                f"Expected a network of 784, 512 and 10 units, whose variables are w1, b1, w2 and b2; "
+                f"{self.name} version {self.version} is another one. POST /predict answers without reasons."
+            )
+        return explain(self._network, pixels, digit)
 
 
 def load(version: Path) -> SavedModel:
@@ -58,9 +73,9 @@ def load(version: Path) -> SavedModel:
         raise ModelError(f"TensorFlow can't load {version}: {first_line(error)}") from error
     _check_signatures(loaded.signatures, version)
     run = engine.build(loaded.signatures["serving_default"])
-    model = SavedModel(version.parent.name, int(version.name), metadata, run, loaded)
-    _warm_up(model, version)
-    return model
+    _warm_up(run, version)
+    network = find_network(loaded, *_examples(run))
+    return SavedModel(version.parent.name, int(version.name), metadata, run, loaded, network)
 
 
 def _check_signatures(signatures: Mapping[str, Any], version: Path) -> None:
@@ -80,8 +95,14 @@ def _tensors(specs: Mapping[str, Any]) -> dict[str, tuple[str, tuple[int | None,
     return {name: (spec.dtype.name, tuple(spec.shape)) for name, spec in specs.items()}
 
 
-def _warm_up(model: SavedModel, version: Path) -> None:
+def _examples(run: Engine) -> tuple[Pixels, Probabilities]:
+    """A few random pictures, and what the model answers to them."""
+    pixels = np.random.default_rng(0).random((8, PIXELS), np.float32)
+    return pixels, run(pixels)
+
+
+def _warm_up(run: Engine, version: Path) -> None:
     for size in engine.WARM_UP_BATCHES:
-        answer = model(np.zeros((size, PIXELS), np.float32))
+        answer = run(np.zeros((size, PIXELS), np.float32))
         if answer.shape != (size, CLASSES) or not np.allclose(answer.sum(axis=1), 1, atol=SUM_TOLERANCE):
             raise ModelError(f"Expected probabilities that add up to 1 from {version}; got {answer[0].tolist()}.")

@@ -4,7 +4,9 @@ from typing import Any
 
 import orjson
 
+from app.images.normalize import SIDE
 from app.images.prepare import PictureNote
+from app.model.explain import Explanation
 from app.model.saved_model import SavedModel
 from app.reader import Answer, Reading
 
@@ -19,6 +21,15 @@ def to_json(document: object) -> bytes:
 def prediction(answer: Answer, model: SavedModel) -> dict[str, Any]:
     """The answer to POST /predict."""
     return {**reading(answer), "model": model_ref(model), "picture": picture(answer.picture)}
+
+
+def explanation(answer: Answer, why: Explanation, model: SavedModel) -> dict[str, Any]:
+    """The answer to POST /explain."""
+    return {
+        **prediction(answer, model),
+        "importances": why.importances.reshape(SIDE, SIDE),
+        "score": {"picture": why.picture, "baseline": why.baseline},
+    }
 
 
 def batch(results: list[dict[str, Any]], model: SavedModel) -> dict[str, Any]:

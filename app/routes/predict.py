@@ -39,6 +39,9 @@ from app.telemetry.request_id import request_id
 
 router = APIRouter(tags=["predict"])
 
+Fit = Annotated[Literal["auto", "never"], Query(description="`never` insists on 28x28, white ink on black")]
+Preview = Annotated[bool, Query(description="adds the 28x28 that the model saw, a PNG in base64")]
+
 BINARY = {"schema": {"type": "string", "format": "binary"}}
 FORM_ERRORS = (BrokenForm, WrongField, NoPicture, TooSlow, TooManyBytes, UnknownFormat, NotReady, Overloaded)
 PICTURE_ERRORS = (TooManyPixels, BloatedPicture, EmptyPicture, DamagedPicture, BlankPicture, WrongSize)
@@ -50,7 +53,7 @@ def _form(field: str, content: dict[str, Any]) -> dict[str, Any]:
     return {"multipart/form-data": {"schema": schema}}
 
 
-FILE = {"type": "string", "format": "binary", "description": "a PNG, JPEG, WebP, GIF, BMP or TIFF"}
+FILE = {"type": "string", "format": "binary", "description": "a PNG, JPEG, WebP, GIF, BMP, TIFF or HEIC"}
 ONE_PICTURE = _form("file", FILE) | {"image/*": BINARY, OCTETS: BINARY}
 RAW = BINARY["schema"] | {"description": "N x 784 bytes: images of 28x28, uint8, white ink on black, row by row"}
 MANY_PICTURES = _form("files", {"type": "array", "items": FILE}) | {OCTETS: {"schema": RAW}}
@@ -65,13 +68,7 @@ PROBABILITIES = BINARY["schema"] | {"description": "float32 [N, 10], little-endi
     openapi_extra={"requestBody": {"required": True, "content": ONE_PICTURE}},
 )
 async def predict(
-    request: Request,
-    reader: ReadyReader,
-    settings: CurrentSettings,
-    fit: Annotated[
-        Literal["auto", "never"], Query(description="`never` insists on 28x28, white ink on black")
-    ] = "auto",
-    preview: Annotated[bool, Query(description="adds the 28x28 that the model saw, a PNG in base64")] = False,
+    request: Request, reader: ReadyReader, settings: CurrentSettings, fit: Fit = "auto", preview: Preview = False
 ) -> Response:
     """One picture, as the multipart field `file` or as the body itself: a photograph, a scan, a drawing.
 

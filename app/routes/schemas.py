@@ -1,6 +1,6 @@
 """What the answers look like, for OpenAPI. `app.reader.Answer` says what the values mean."""
 
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -41,6 +41,33 @@ class Prediction(Read):
 
     model: ModelRef
     picture: PictureWithPreview
+
+
+class Score(BaseModel):
+    picture: float = Field(le=0, description="natural logarithm of `confidence`")
+    baseline: float = Field(le=0, description="what it would be for a black picture")
+
+
+Row = Annotated[list[float], Field(min_length=28, max_length=28)]
+ROW_ABOVE, ROW_THROUGH = [0.0] * 28, [0.0] * 10 + [-0.2, 0.1, 0.4, 0.7, 0.5, 0.3, 0.2, 0.1] + [0.0] * 10
+EXPLANATION: dict[str, Any] = {
+    "importances": [ROW_ABOVE] * 13 + [ROW_THROUGH] + [ROW_ABOVE] * 14,
+    "score": {"picture": -0.0002, "baseline": -2.1002},
+}
+
+
+class ExplainedPrediction(Prediction):
+    model_config = ConfigDict(
+        json_schema_extra={"example": {**READ, "model": MODEL, "picture": PICTURE, **EXPLANATION}}
+    )
+
+    importances: list[Row] = Field(
+        min_length=28,
+        max_length=28,
+        description="28 rows of 28: how much each pixel of the 28x28 that the model saw added to the score of `digit` "
+        "(above zero) or took from it (below); together score.picture - score.baseline, within 1%",
+    )
+    score: Score = Field(description="log-probabilities of `digit`")
 
 
 class BatchRead(Read):

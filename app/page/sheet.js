@@ -1,0 +1,45 @@
+// What lies on the sheet: nothing but a hint, a drawing, or a photo with a box round what was read.
+
+const element = (id) => document.getElementById(id);
+const SMALL = 96; // pixels: smaller pictures are enlarged, each pixel a square
+
+let address = null; // of the photo in the page's memory
+
+export function showSheet(strokes, photo) {
+  element("hint").hidden = strokes.length > 0 || photo !== null;
+  element("photo").hidden = photo === null;
+}
+
+export function showPhoto(photo) {
+  const image = element("photo-image");
+  if (address) URL.revokeObjectURL(address);
+  address = photo && URL.createObjectURL(photo);
+  element("photo-box").hidden = true;
+  element("photo-unshown").hidden = true;
+  image.parentElement.hidden = !photo;
+  if (!photo) {
+    image.removeAttribute("src");
+    return;
+  }
+  image.onload = () => image.classList.toggle("small", image.naturalWidth <= SMALL);
+  image.onerror = () => {
+    // HEIC, say, or no picture at all: then the answer says what it is
+    image.parentElement.hidden = true;
+    element("photo-unshown").hidden = false;
+  };
+  image.alt = `Your picture ${photo.name ?? ""}`.trim();
+  image.src = address;
+}
+
+// `picture.box` is left, top, right, bottom in pixels of the upright picture.
+export function placeBox({ box, width, height }) {
+  const mark = element("photo-box");
+  mark.hidden = !box;
+  if (!box) return;
+  const [left, top, right, bottom] = box;
+  const percent = (part, whole) => `${(100 * part) / whole}%`;
+  mark.style.left = percent(left, width);
+  mark.style.top = percent(top, height);
+  mark.style.width = percent(right - left, width);
+  mark.style.height = percent(bottom - top, height);
+}
