@@ -1,5 +1,6 @@
 """Any picture of a digit → what MNIST would have made of it."""
 
+from math import ceil
 from typing import NamedTuple
 
 import cv2
@@ -67,11 +68,8 @@ def _look(grey: Grey, part: Box) -> tuple[Ink, Digit, Box]:
         raise BlankPicture()
     across, down = seen.shape[1] / work.shape[1], seen.shape[0] / work.shape[0]
     x0, y0, x1, y1 = digit.box
-    return (
-        ink,
-        digit,
-        (left + int(x0 * across), top + int(y0 * down), left + round(x1 * across), top + round(y1 * down)),
-    )
+    box = left + int(x0 * across), top + int(y0 * down), left + ceil(x1 * across), top + ceil(y1 * down)
+    return ink, digit, box
 
 
 def _work(grey: Grey) -> Grey:

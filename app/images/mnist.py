@@ -101,11 +101,12 @@ def _stroke_width(fine: Floats) -> float:
 
 
 def _centred(small: Floats) -> Grey:
-    moments = cv2.moments(small)
-    height, width = small.shape
+    pixels = np.rint(small * 255).astype(np.uint8)
+    moments = cv2.moments(pixels)
+    height, width = pixels.shape
     left = round(MIDDLE + 0.5 - moments["m10"] / moments["m00"])
     top = round(MIDDLE + 0.5 - moments["m01"] / moments["m00"])
     left, top = min(max(left, 0), SIDE - width), min(max(top, 0), SIDE - height)
     image = np.zeros((SIDE, SIDE), np.uint8)
-    image[top : top + height, left : left + width] = np.rint(small * 255)
+    image[top : top + height, left : left + width] = pixels
     return image

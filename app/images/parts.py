@@ -20,6 +20,7 @@ GAP = 0.12  # of the main part's size: parts of one digit are no further apart
 GAP_AT_BORDER = 0.03  # the same, for a part that is cut by the picture's border
 # A part so tall, with so much ink, and beside rather than above, is a digit of its own.
 OWN_HEIGHT, OWN_INK, OWN_OVERLAP = 0.6, 0.35, 0.3
+OWN_SPECK = 0.12  # of the main part's ink: a thin 1 beside a fat 0 has no more
 AT_BORDER, AT_BORDERS, FRAME = 0.3, 0.2, 0.1  # how much less such a part counts as the main one
 OFF_CENTRE = 0.6  # how much less a part in a corner counts than one in the middle
 
@@ -54,6 +55,8 @@ def find_digit(ink: Ink) -> Digit | None:
     if len(parts.ink) < 2:
         return None
     main = _main(parts, mask.shape)
+    if not parts.ink[main]:
+        return None
     members, box = _joined(parts, main)
     chosen = np.zeros(len(parts.ink), np.uint8)
     chosen[members] = 255
@@ -84,7 +87,7 @@ def _main(parts: _Parts, shape: tuple[int, ...]) -> int:
     off_centre = np.hypot(*((parts.centres - size / 2) / size).T)
     weight = parts.ink * (1 - OFF_CENTRE * off_centre) * np.sqrt(sides.max(axis=1) / size.max())
     weight *= np.array([1, AT_BORDER, AT_BORDERS, FRAME, FRAME])[parts.edges]
-    return int(weight.argmax())
+    return 1 + int(weight[1:].argmax())
 
 
 def _joined(parts: _Parts, main: int) -> tuple[list[int], Box]:
@@ -112,10 +115,10 @@ def _joined(parts: _Parts, main: int) -> tuple[list[int], Box]:
 
 
 def _several(parts: _Parts, main: int, members: list[int]) -> bool:
-    """Whether another part is a digit of its own."""
+    """Whether another part is a digit of its own: as tall as one, and no frame or shadow at the border."""
     heights = parts.boxes[:, 3] - parts.boxes[:, 1]
     size = max(parts.boxes[main, 2:] - parts.boxes[main, :2])
-    own = (parts.ink > OWN_INK * parts.ink[main]) & (heights > OWN_HEIGHT * size) & (parts.edges < 2)
+    own = (parts.ink > OWN_SPECK * parts.ink[main]) & (heights > OWN_HEIGHT * size) & (parts.edges < 2)
     own[members] = False
     return bool(own.any())
 
@@ -142,7 +145,7 @@ def _without_level_lines(mask: Grey) -> Grey:
     is_line = (
         (stats[:, 2] >= LINE_LENGTH * width)
         & (stats[:, 3] <= LINE_STRIP * height)
-        & (stats[:, 4] / stats[:, 2] <= LINE_THICKNESS * height + 3)
+        & (stats[:, 4] <= (LINE_THICKNESS * height + 3) * stats[:, 2])
     )
     is_line[0] = False
     if not is_line.any():
