@@ -15,8 +15,10 @@ Floats = NDArray[np.float32]
 JUDGE = Path(__file__).with_name("judge.npz")  # made by training.judge
 JUDGE_SIDE = 14  # pixels: half of MNIST's, enough to tell a digit from a bracket
 LEAST_TRAIT, MOST_TRAIT = -1.0, 3.0  # in heights of a digit; beyond, it makes no difference
-LEAST_DOUBT = 1e-6  # a network is never surer than that
-STRAY = 2.5  # what it costs to leave out ink that was not cut: a digit's odds must be below 1 to 12 for it
+STRAY = 0.8  # what it costs to leave out ink that was not cut: as much as a digit of even odds, and a little more
+
+
+DOUBT = 0.5
 
 
 class _Judge(NamedTuple):
@@ -78,9 +80,10 @@ def _costs(groups: list[Group], probabilities: Floats) -> Floats:
 
     For each piece, so that one digit of three pieces is weighed against three digits of one piece fairly.
     """
-    odds = _log_odds(judge_inputs(groups, probabilities))
+    odds = _log_odds(judge_inputs(groups))
     sizes = np.array([group.last - group.first for group in groups], np.float32)
-    costs: Floats = sizes * np.logaddexp(0, -odds)
+    doubt = -np.log(probabilities.max(axis=1))
+    costs: Floats = sizes * (np.logaddexp(0, -odds) + DOUBT * doubt)
     return costs
 
 
@@ -91,10 +94,9 @@ def _log_odds(inputs: Floats) -> Floats:
     return odds
 
 
-def judge_inputs(groups: list[Group], probabilities: Floats) -> Floats:
-    """What the judge looks at, float32 (N, 220): traits, the picture in 14x14, the network's doubt and its answer."""
+def judge_inputs(groups: list[Group]) -> Floats:
+    """What the judge looks at, float32 (N, 209): the traits, and the picture in 14x14."""
     traits = np.clip(np.stack([group.traits for group in groups]), LEAST_TRAIT, MOST_TRAIT)
     side = (JUDGE_SIDE, JUDGE_SIDE)
     images = np.stack([cv2.resize(group.image, side, interpolation=cv2.INTER_AREA).reshape(-1) for group in groups])
-    doubt = np.log(np.clip(1 - probabilities.max(axis=1, keepdims=True), LEAST_DOUBT, 1)) / 5
-    return np.concatenate([traits, images / np.float32(255), doubt, probabilities], axis=1).astype(np.float32)
+    return np.concatenate([traits, images / np.float32(255)], axis=1).astype(np.float32)

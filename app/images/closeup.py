@@ -12,6 +12,7 @@ from app.images.fit import BLANK_LEVEL
 from app.images.ink import Ink, find_ink
 from app.images.normalize import Grey
 from app.images.paper import find_paper
+from app.images.parts import without_lines
 from app.images.pixels import Floats
 from app.images.rows import Boxes, usual_height
 from app.images.ruled import without_ruling
@@ -20,7 +21,7 @@ OVERVIEW_PIXELS = 1_000_000  # of the picture in which the digits' height is loo
 GLANCE_PIXELS = 250_000  # and of the one in which it is seen where they are, and whether they are dark or light
 DIGIT_HEIGHT = 48  # pixels that a usual digit is brought to: MNIST's 20 come out of it as they went in
 MOST_PIXELS = 6_000_000  # of a picture brought to that size
-LOOKS = 2  # at most, each with the paper seen closer
+LOOKS = 3  # at most, each with the paper seen closer
 NEAR_ENOUGH = 0.3  # of the natural logarithm of the height: no other look for less
 
 STROKE_OF_PICTURE = 0.3  # of its shorter side: strokes are narrower, as long as the digits' height isn't known
@@ -56,20 +57,42 @@ def look_close(grey: Grey) -> CloseUp:
 
     Raises: BlankPicture.
     """
-    dark = find_paper(grey).dark
+    dark = _is_dark(_zoomed(grey, min(1.0, (GLANCE_PIXELS / grey.size) ** 0.5)))
     zoom = min(1.0, (OVERVIEW_PIXELS / grey.size) ** 0.5)
     ink = _flat_ink(_zoomed(grey, zoom), dark, STROKE_OF_PICTURE * min(grey.shape) * zoom)
-    height = _height(ink.mask, ink)
+    height = _height(without_lines(ink.mask))
     for _ in range(LOOKS):
         closer = min(DIGIT_HEIGHT / height * zoom, (MOST_PIXELS / grey.size) ** 0.5)
         height, zoom = height * closer / zoom, closer
         ink = _flat_ink(_zoomed(grey, zoom), dark, STROKE_OF_DIGIT * height)
         mask = without_ruling(ink.mask, height)
-        height = _height(mask, ink)
+        height = _height(mask)
         if abs(math.log(height / DIGIT_HEIGHT)) < NEAR_ENOUGH:
             break
     labels, boxes, _ = _pieces(mask, height)
     return CloseUp(ink, height, zoom, not dark, labels, boxes)
+
+
+def _is_dark(grey: Grey) -> bool:
+    """Whether the paper right around the strokes is darker than they are. Further off it may differ, as on a meter."""
+    side = int(STROKE_OF_PICTURE * min(grey.shape)) | 1
+    smooth = cv2.blur(grey, (3, 3))
+    kernel = np.ones((side, side), np.uint8)
+    contrast = np.maximum(
+        cv2.morphologyEx(smooth, cv2.MORPH_TOPHAT, kernel), cv2.morphologyEx(smooth, cv2.MORPH_BLACKHAT, kernel)
+    )
+    rows, columns = np.nonzero(contrast > STANDS_OUT * np.percentile(contrast, STRONGEST))
+    if not len(rows):
+        raise BlankPicture()
+    top, bottom = _extent(rows, grey.shape[0])
+    left, right = _extent(columns, grey.shape[1])
+    return find_paper(grey[top:bottom, left:right]).dark
+
+
+def _extent(places: NDArray[np.intp], size: int) -> tuple[int, int]:
+    first, last = np.percentile(places, [OUTLIERS, 100 - OUTLIERS])
+    margin = AROUND * (last - first) + 2
+    return max(0, int(first - margin)), min(size, int(last + margin) + 1)
 
 
 def _zoomed(grey: Grey, zoom: float) -> Grey:
@@ -103,7 +126,7 @@ def _without_strokes(light: Grey, widest: float) -> Floats:
     return paper
 
 
-def _height(mask: Grey, ink: Ink) -> float:
+def _height(mask: Grey) -> float:
     _, boxes, pixels = _pieces(mask, 0)
     if not len(boxes):
         raise BlankPicture()

@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 Boxes = NDArray[np.int32]  # (N, 4): left, top, right, bottom
 
 TALL = 0.4  # of the usual height: a lower piece is a bar, a dash or a dot, and begins no line
+LOWEST_LINE = 0.6  # of the usual height: a line with one or two pieces is none if both are lower
 SAME_ROW = 0.5  # of the lower one's height: so much of two neighbours in a line stands side by side
 TAIL = 3  # pieces at a line's end whose mean place says where it goes on: lines may climb, and digits jump
 BESIDE_ROW = 0.3  # of the usual height: a low piece belongs to a line that it is no further above or below of
@@ -32,8 +33,10 @@ def text_lines(boxes: Boxes, height: float) -> list[list[int]]:
             lines.append([each])
         else:
             line.append(each)
+    heights = boxes[:, 3] - boxes[:, 1]
+    lines = [line for line in lines if len(line) > 2 or heights[line].max() >= LOWEST_LINE * height]
     members = [list(line) for line in lines]
-    for each in np.flatnonzero(~tall).tolist():
+    for each in sorted(set(range(len(boxes))) - {each for line in lines for each in line}):
         nearest = _nearest(lines, boxes, each, BESIDE_ROW * height)
         if nearest is not None:
             members[nearest].append(each)
