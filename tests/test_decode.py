@@ -15,6 +15,7 @@ from PIL import Image
 
 from app.errors import BloatedPicture, DamagedPicture, EmptyPicture, TooManyPixels, UnknownFormat, WrongSize
 from app.images.decode import decode as decode_picture
+from app.images.decode import is_small
 from app.images.essentials import PNG_ADAM7, PNG_SIGNATURE
 from tests.support import SEVEN, chunk, encode, png
 
@@ -337,3 +338,22 @@ def test_errors_say_nothing_of_pillow_or_of_memory_addresses() -> None:
         decode(png(28, 28, chunk(b"IDAT", b"no deflate")), LIMIT)
     assert "0x" not in caught.value.detail
     assert "that can't be decoded" in caught.value.detail
+
+
+@pytest.mark.parametrize(
+    ("data", "small"),
+    [
+        (encode(np.zeros((28, 28), np.uint8)), True),
+        (encode(np.zeros((200, 200), np.uint8)), True),
+        (encode(np.zeros((200, 201), np.uint8)), False),
+        (encode(np.zeros((64, 64), np.uint8), "JPEG"), True),
+        (encode(np.zeros((64, 65), np.uint8), "JPEG"), False),
+        (encode(np.zeros((64, 65), np.uint8), "TIFF"), False),
+        (b"no picture at all", True),
+        (b"", True),
+        (encode(np.zeros((28, 28), np.uint8))[:30], True),
+        (encode(np.zeros((28, 28), np.uint8)) + bytes(16_384), False),
+    ],
+)
+def test_what_is_read_in_no_time_is_told_from_the_rest(data: bytes, small: bool) -> None:
+    assert is_small(data) is small

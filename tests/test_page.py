@@ -6,6 +6,7 @@ import httpx
 import pytest
 
 from app.routes.page import FILES, FOLDER
+from tests.picture_of_page import MAX_BYTES, PICTURE
 
 
 @pytest.mark.parametrize(
@@ -78,3 +79,8 @@ def test_the_documentation_has_its_own_page_still(client: httpx.Client) -> None:
     response = client.get("/docs")
     assert response.status_code == 200
     assert "Content-Security-Policy" not in response.headers
+
+
+def test_the_picture_of_the_page_for_readme_is_there_and_light() -> None:
+    assert PICTURE.read_bytes().startswith(b"\x89PNG")
+    assert PICTURE.stat().st_size <= MAX_BYTES

@@ -61,9 +61,10 @@ def test_ruled_lines_and_boxes_go_and_what_crosses_them_stays() -> None:
 def test_a_sheet_on_a_table_is_looked_at_alone() -> None:
     picture = np.full((300, 400), 40, np.uint8)
     picture[60:240, 80:340] = 220
-    picture[100:160, 150:158] = 30
+    for left in range(120, 300, 30):
+        picture[100:160, left : left + 8] = 30
     sheet, box = on_sheet(picture)
-    assert np.abs(np.array(box) - (80, 60, 340, 240)).max() <= 3
+    assert np.abs(np.array(box) - (80, 60, 340, 240)).max() <= 20
     assert (sheet >= 200).mean() > 0.95
     assert on_sheet(picture[60:240, 80:340])[1] == (0, 0, 260, 180)
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from app.errors import BlankPicture
 from app.images.fit import BLANK_LEVEL
-from app.images.ink import Ink, find_ink
+from app.images.ink import Ink, measured
 from app.images.normalize import Grey
 from app.images.paper import find_paper
 from app.images.parts import without_lines
@@ -29,6 +29,7 @@ STROKE_OF_DIGIT = 0.6  # of its height: strokes and blobs are narrower, papers a
 FINE = 12  # pixels that the widest stroke is reduced to, to look for the paper beside it
 DARKEST_PAPER = 64.0  # grey levels: on darker paper, dark ink isn't scaled up further
 
+MASK_FROM = 0.45  # of a full stroke: from here on a pixel is ink; with 0.35 more digits touch, with 0.5 more break
 STANDS_OUT = 0.3  # of the strongest contrast: what has less, is no stroke
 STRONGEST, OUTLIERS = 99.8, 0.5  # percentiles
 AROUND = 0.1  # of the strokes' extent: so much paper is looked at with them
@@ -60,12 +61,12 @@ def look_close(grey: Grey) -> CloseUp:
     dark = _is_dark(_zoomed(grey, min(1.0, (GLANCE_PIXELS / grey.size) ** 0.5)))
     zoom = min(1.0, (OVERVIEW_PIXELS / grey.size) ** 0.5)
     ink = _flat_ink(_zoomed(grey, zoom), dark, STROKE_OF_PICTURE * min(grey.shape) * zoom)
-    height = _height(without_lines(ink.mask))
+    height = _height(without_lines(_mask(ink)))
     for _ in range(LOOKS):
         closer = min(DIGIT_HEIGHT / height * zoom, (MOST_PIXELS / grey.size) ** 0.5)
         height, zoom = height * closer / zoom, closer
         ink = _flat_ink(_zoomed(grey, zoom), dark, STROKE_OF_DIGIT * height)
-        mask = without_ruling(ink.mask, height)
+        mask = without_ruling(_mask(ink), height)
         height = _height(mask)
         if abs(math.log(height / DIGIT_HEIGHT)) < NEAR_ENOUGH:
             break
@@ -109,7 +110,7 @@ def _flat_ink(grey: Grey, dark: bool, widest: float) -> Ink:
     off = paper - light
     if not dark:  # ink takes away a share of the light
         off *= 255 / np.maximum(paper, DARKEST_PAPER)
-    ink = find_ink(255 - cv2.GaussianBlur(np.clip(off, 0, 255), (3, 3), 0).astype(np.uint8))
+    ink = measured(cv2.GaussianBlur(off, (3, 3), 0), not dark)
     if ink.level < BLANK_LEVEL:
         raise BlankPicture()
     return ink
@@ -124,6 +125,10 @@ def _without_strokes(light: Grey, widest: float) -> Floats:
     size = light.shape[1], light.shape[0]
     paper: Floats = cv2.resize(cv2.blur(closed, (3, 3)), size, interpolation=cv2.INTER_LINEAR).astype(np.float32)
     return paper
+
+
+def _mask(ink: Ink) -> Grey:
+    return cv2.threshold(ink.strength, MASK_FROM * ink.level, 255, cv2.THRESH_BINARY)[1]
 
 
 def _height(mask: Grey) -> float:

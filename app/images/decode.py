@@ -69,8 +69,11 @@ HEIC_PADDING, HEIC_PARTS = 1024 * 1024, 4
 # notes. A file with more has been made to keep Pillow busy, with 300 tables or 10,000 scans of the same 784 pixels.
 BYTES_PER_PIXEL, BYTES_BESIDE_PIXELS = 16, 1024 * 1024
 
-# A file of at most so many bytes and pixels takes less than a millisecond or two: it may be read between two requests.
-SMALL_BYTES, SMALL_PIXELS = 16_384, 65_536
+# A file of at most so many bytes and pixels takes a millisecond or two at most: it may be read between two requests.
+# What packs its pixels in other ways than PNG can be made to take long for more of them (a JPEG in a thousand passes).
+SMALL_BYTES = 16_384
+SMALL_PIXELS = {"PNG": 200 * 200, "HEIC": 0}
+SMALL_PIXELS_OF_OTHERS = 64 * 64
 
 
 class Picture(NamedTuple):
@@ -132,7 +135,7 @@ def is_small(data: bytes) -> bool:
         width, height = SIZE_OF[name](data)
     except (ServiceError, ValueError, struct.error, IndexError):
         return True
-    return name != "HEIC" and width * height <= SMALL_PIXELS  # a HEIC of few pixels takes long all the same
+    return width * height <= SMALL_PIXELS.get(name, SMALL_PIXELS_OF_OTHERS)
 
 
 def _format_of(data: bytes) -> str:

@@ -66,10 +66,16 @@ def _look(grey: Grey, part: Box) -> tuple[Ink, Digit, Box]:
     digit = find_digit(ink) if ink.level >= BLANK_LEVEL else None
     if digit is None:
         raise BlankPicture()
-    across, down = seen.shape[1] / work.shape[1], seen.shape[0] / work.shape[0]
-    x0, y0, x1, y1 = digit.box
-    box = left + int(x0 * across), top + int(y0 * down), left + ceil(x1 * across), top + ceil(y1 * down)
-    return ink, digit, box
+    return ink, digit, _scaled(digit.box, work, seen, left, top)
+
+
+def _scaled(box: Box, work: Grey, seen: Grey, left: int, top: int) -> Box:
+    """A box in pixels of `work` as one in pixels of `seen`, moved by `left` and `top`."""
+    height, width = seen.shape
+    across, down = width / work.shape[1], height / work.shape[0]
+    x0, y0, x1, y1 = box
+    right, bottom = min(width, ceil(x1 * across)), min(height, ceil(y1 * down))
+    return left + int(x0 * across), top + int(y0 * down), left + right, top + bottom
 
 
 def _work(grey: Grey) -> Grey:

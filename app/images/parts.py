@@ -51,12 +51,10 @@ class _Parts(NamedTuple):
 def find_digit(ink: Ink) -> Digit | None:
     """The main digit of a picture, or None where there is no ink."""
     mask = without_lines(ink.mask)
+    if not mask.any():
+        return None
     parts = _parts(mask, ink.strength)
-    if len(parts.ink) < 2:
-        return None
     main = _main(parts, mask.shape)
-    if not parts.ink[main]:
-        return None
     members, box = _joined(parts, main)
     chosen = np.zeros(len(parts.ink), np.uint8)
     chosen[members] = 255

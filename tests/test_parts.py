@@ -1,0 +1,101 @@
+"""Which ink is taken for the digit: the one in the middle of a page with other things on it."""
+
+from collections.abc import Callable
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from app.images.ink import Ink
+from app.images.parts import Digit, find_digit, without_lines
+
+Mask = NDArray[np.uint8]
+BOX = (40, 30, 72, 92)  # of the digit drawn by `five`
+
+
+def five(page: Mask) -> Mask:
+    """A 5 whose bar doesn't touch the rest."""
+    cv2.line(page, (52, 32), (69, 32), 255, 5)
+    cv2.polylines(page, [np.array([[45, 40], [44, 58], [62, 60], [69, 74], [58, 89], [43, 86]])], False, 255, 5)
+    return page
+
+
+def digit_on(page: Mask) -> Digit:
+    digit = find_digit(Ink(page, 255.0, 0.0, True))
+    assert digit is not None
+    return digit
+
+
+def alone() -> Digit:
+    return digit_on(five(np.zeros((120, 110), np.uint8)))
+
+
+def test_the_parts_of_a_digit_stay_together() -> None:
+    digit = alone()
+    assert np.abs(np.array(digit.box) - BOX).max() <= 3
+    assert (digit.mask == five(np.zeros((120, 110), np.uint8))).all()
+    assert not digit.several
+    assert not digit.cut
+
+
+def frame(page: Mask) -> None:
+    cv2.rectangle(page, (0, 0), (109, 119), 255, 2)
+
+
+def specks(page: Mask) -> None:
+    for x, y in ((5, 5), (100, 20), (90, 110), (20, 60)):
+        cv2.circle(page, (x, y), 1, 255, -1)
+
+
+def ruled(page: Mask) -> None:
+    for y in (15, 50, 105):
+        cv2.line(page, (0, y), (109, y + 2), 255, 1)
+
+
+def squared(page: Mask) -> None:
+    ruled(page)
+    for x in (20, 56, 95):
+        cv2.line(page, (x, 0), (x, 119), 255, 1)
+
+
+def neighbour_cut_off(page: Mask) -> None:
+    cv2.ellipse(page, (109, 60), (12, 30), 0, 0, 360, 255, 5)
+
+
+@pytest.mark.parametrize("add", [frame, specks, ruled, squared, neighbour_cut_off])
+def test_what_else_is_on_the_page_is_left_out(add: Callable[[Mask], None]) -> None:
+    page = np.zeros((120, 110), np.uint8)
+    add(page)
+    digit = digit_on(five(page))
+    assert np.abs(np.array(digit.box) - alone().box).max() <= 2
+    assert not digit.cut
+
+
+def test_a_stroke_that_crosses_a_line_stays_whole() -> None:
+    page = np.zeros((120, 110), np.uint8)
+    cv2.line(page, (55, 20), (55, 100), 255, 7)
+    with_line = page.copy()
+    cv2.line(with_line, (0, 60), (109, 60), 255, 2)
+    assert (without_lines(with_line) == page).mean() > 0.999
+    assert without_lines(with_line)[60, 55] == 255
+
+
+def test_the_bar_of_a_digit_is_no_line() -> None:
+    page = np.zeros((60, 60), np.uint8)
+    cv2.line(page, (8, 10), (50, 10), 255, 4)
+    cv2.line(page, (50, 10), (25, 55), 255, 4)
+    assert (without_lines(page) == page).all()
+
+
+def test_a_second_digit_is_several_and_one_at_the_border_is_cut() -> None:
+    page = np.zeros((120, 200), np.uint8)
+    cv2.ellipse(five(page), (140, 60), (20, 28), 0, 0, 360, 255, 5)
+    assert digit_on(page).several
+    page = np.zeros((60, 40), np.uint8)
+    cv2.line(page, (20, 10), (20, 59), 255, 5)
+    assert digit_on(page).cut
+
+
+def test_no_ink_is_no_digit() -> None:
+    assert find_digit(Ink(np.zeros((20, 20), np.uint8), 255.0, 0.0, True)) is None
