@@ -11,7 +11,6 @@ from app.images.normalize import Grey
 from app.images.rows import text_lines, usual_height
 from app.images.ruled import without_ruling
 from app.images.segment import segment
-from app.images.sheet import on_sheet
 from training.dataset import Dataset
 from training.rows import Style, compose
 
@@ -58,17 +57,6 @@ def test_ruled_lines_and_boxes_go_and_what_crosses_them_stays() -> None:
     assert (rest[40:100, 200:206] == 255).all()
 
 
-def test_a_sheet_on_a_table_is_looked_at_alone() -> None:
-    picture = np.full((300, 400), 40, np.uint8)
-    picture[60:240, 80:340] = 220
-    for left in range(120, 300, 30):
-        picture[100:160, left : left + 8] = 30
-    sheet, box = on_sheet(picture)
-    assert np.abs(np.array(box) - (80, 60, 340, 240)).max() <= 20
-    assert (sheet >= 200).mean() > 0.95
-    assert on_sheet(picture[60:240, 80:340])[1] == (0, 0, 260, 180)
-
-
 @pytest.mark.parametrize("paper", ["black", "white", "paper", "slate"])
 def test_the_true_digits_are_among_the_groups(mnist: Dataset, paper: str) -> None:
     random = np.random.default_rng(7)
@@ -88,7 +76,7 @@ def test_a_digit_of_mnist_comes_out_as_it_went_in(mnist: Dataset) -> None:
     for image in mnist.x_train[:50]:
         groups = segment(np.hstack([image, image, image])).lines[0].groups
         differences.append(min(np.abs(group.image.astype(int) - image).mean() for group in groups))
-    assert np.median(differences) < 8  # of 255
+    assert np.median(differences) < 10  # of 255: strokes are brought to one width
 
 
 @pytest.mark.parametrize("picture", [np.zeros((40, 300), np.uint8), np.full((1, 1), 7, np.uint8)])
