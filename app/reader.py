@@ -172,7 +172,7 @@ class Reader:
         for line in found.lines:
             rows = probabilities[start : start + len(line.groups)]
             start += len(line.groups)
-            chosen = choose(line.pieces, line.groups, rows)
+            chosen = choose(line.pieces, line.groups, rows, len(found.lines) == 1)
             digits += [DigitInRow(self._answer(rows[each], AS_IT_IS), line.groups[each].box, number) for each in chosen]
             number += bool(chosen)
         if not digits:

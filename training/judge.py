@@ -58,7 +58,7 @@ def examples(dataset: Dataset, rows: int, random: Generator) -> tuple[Floats, Fl
 def _judged(row: Row) -> list[tuple[Floats, NDArray[np.bool_], NDArray[np.bool_]]]:
     """For each line of text: the judge's inputs, and which of the groups are digits, and which are surely none."""
     try:
-        close_up = look_close(row.picture)
+        close_up = look_close(row.picture, row.dark)
     except BlankPicture:
         return []
     found: list[tuple[Floats, NDArray[np.bool_], NDArray[np.bool_]]] = []

@@ -22,6 +22,7 @@ GAPS = {  # between the ink of neighbours, in pixels of MNIST, from and to
 GLUED = "glued"  # MNIST's pictures, side by side as they are
 SPACINGS = (GLUED, *GAPS)
 PAPERS = ("black", "white", "paper", "noisy", "slate")
+DARK_PAPERS = ("black", "slate")
 MARKS = "-.,:/()|"  # what stands between digits and is none
 
 
@@ -40,9 +41,10 @@ class Style:
 
 
 class Row(NamedTuple):
-    """`picture`: uint8 (height, width). `masks`: bool (N, height, width), where each digit's ink is."""
+    """`picture`: uint8 (height, width), on `dark` paper or not. `masks`: bool (N, height, width), each digit's ink."""
 
     picture: Grey
+    dark: bool
     masks: NDArray[np.bool_]
 
 
@@ -67,7 +69,7 @@ def compose(digits: Grey, style: Style, random: Generator) -> Row:
             masks[place, :, SIDE * place : SIDE * (place + 1)] = digit > INK_FROM
     else:
         ink, masks = _written(digits, style, random)
-    return Row(on_paper(ink, style.paper, random), masks)
+    return Row(on_paper(ink, style.paper, random), style.paper in DARK_PAPERS, masks)
 
 
 def _written(digits: Grey, style: Style, random: Generator) -> tuple[Floats, NDArray[np.bool_]]:

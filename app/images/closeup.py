@@ -11,14 +11,12 @@ from app.errors import BlankPicture
 from app.images.fit import BLANK_LEVEL
 from app.images.ink import Ink, measured
 from app.images.normalize import Grey
-from app.images.paper import find_paper
 from app.images.parts import without_lines
 from app.images.pixels import Floats
 from app.images.rows import Boxes, usual_height
 from app.images.ruled import without_ruling
 
 OVERVIEW_PIXELS = 1_000_000  # of the picture in which the digits' height is looked for
-GLANCE_PIXELS = 250_000  # and of the one in which it is seen where they are, and whether they are dark or light
 DIGIT_HEIGHT = 48  # pixels that a usual digit is brought to: MNIST's 20 come out of it as they went in
 MOST_PIXELS = 6_000_000  # of a picture brought to that size
 LOOKS = 3  # at most, each with the paper seen closer
@@ -30,10 +28,6 @@ FINE = 12  # pixels that the widest stroke is reduced to, to look for the paper 
 DARKEST_PAPER = 64.0  # grey levels: on darker paper, dark ink isn't scaled up further
 
 MASK_FROM = 0.45  # of a full stroke: from here on a pixel is ink; with 0.35 more digits touch, with 0.5 more break
-STANDS_OUT = 0.3  # of the strongest contrast: what has less, is no stroke
-STRONGEST, OUTLIERS = 99.8, 0.5  # percentiles
-AROUND = 0.1  # of the strokes' extent: so much paper is looked at with them
-
 SPECK = 0.008  # of the square of a digit's height: a piece with fewer pixels is none
 WITHIN = 0.3  # of a piece's height: a piece as tall as that, wholly within its box, makes it a frame
 
@@ -53,12 +47,13 @@ class CloseUp(NamedTuple):
     boxes: Boxes
 
 
-def look_close(grey: Grey) -> CloseUp:
+def look_close(grey: Grey, dark: bool) -> CloseUp:
     """Finds how tall the digits in `grey`, uint8 (height, width), are, and their ink at a size that suits them.
+
+    `dark`: the paper is darker than its ink.
 
     Raises: BlankPicture.
     """
-    dark = _is_dark(_zoomed(grey, min(1.0, (GLANCE_PIXELS / grey.size) ** 0.5)))
     zoom = min(1.0, (OVERVIEW_PIXELS / grey.size) ** 0.5)
     ink = _flat_ink(_zoomed(grey, zoom), dark, STROKE_OF_PICTURE * min(grey.shape) * zoom)
     height = _height(without_lines(_mask(ink)))
@@ -72,28 +67,6 @@ def look_close(grey: Grey) -> CloseUp:
             break
     labels, boxes, _ = _pieces(mask, height)
     return CloseUp(ink, height, zoom, not dark, labels, boxes)
-
-
-def _is_dark(grey: Grey) -> bool:
-    """Whether the paper right around the strokes is darker than they are. Further off it may differ, as on a meter."""
-    side = int(STROKE_OF_PICTURE * min(grey.shape)) | 1
-    smooth = cv2.blur(grey, (3, 3))
-    kernel = np.ones((side, side), np.uint8)
-    contrast = np.maximum(
-        cv2.morphologyEx(smooth, cv2.MORPH_TOPHAT, kernel), cv2.morphologyEx(smooth, cv2.MORPH_BLACKHAT, kernel)
-    )
-    rows, columns = np.nonzero(contrast > STANDS_OUT * np.percentile(contrast, STRONGEST))
-    if not len(rows):
-        raise BlankPicture()
-    top, bottom = _extent(rows, grey.shape[0])
-    left, right = _extent(columns, grey.shape[1])
-    return find_paper(grey[top:bottom, left:right]).dark
-
-
-def _extent(places: NDArray[np.intp], size: int) -> tuple[int, int]:
-    first, last = np.percentile(places, [OUTLIERS, 100 - OUTLIERS])
-    margin = AROUND * (last - first) + 2
-    return max(0, int(first - margin)), min(size, int(last + margin) + 1)
 
 
 def _zoomed(grey: Grey, zoom: float) -> Grey:
