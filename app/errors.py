@@ -82,6 +82,11 @@ class TooManyPictures(ServiceError):
     example = "Expected at most 1024 pictures in one request; received more."
 
 
+class TooManyDigits(ServiceError):
+    status, title = 413, "Too many digits"
+    example = "Expected at most 256 digits in one picture; received one with 4096 pieces of ink."
+
+
 class UnknownFormat(ServiceError):
     status, title = 415, "Not a picture format that is read here"
     example = "Expected a PNG, JPEG, WebP, GIF, BMP, TIFF or HEIC; received 5 bytes that begin with b'hello'."
@@ -119,6 +124,12 @@ class CannotExplain(ServiceError):
         "Expected a network of 784, 512 and 10 units, whose variables are w1, b1, w2 and b2; "
         "mnist_mlp version 9 is another one. POST /predict answers without reasons."
     )
+
+
+class OneDigitOnly(ServiceError):
+    # 501, as for CannotExplain
+    status, title = 501, "This model reads no rows of digits"
+    example = "Expected a model that reads digits; fashion_mnist takes pictures as they are: POST /predict."
 
 
 class NotReady(ServiceError):

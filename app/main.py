@@ -15,7 +15,7 @@ from app.hot_path import HotPath
 from app.model import saved_model
 from app.model.versions import ModelError, choose_version
 from app.reader import Reader
-from app.routes import explain, health, metrics, model, page, predict
+from app.routes import explain, health, metrics, model, page, predict, read
 from app.settings import Settings
 from app.signals import end_in_order
 from app.telemetry.log import RequestLog
@@ -60,7 +60,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.reader = None
     app.state.not_ready = NotReady.example
     problems.install(app)
-    for routes in (page, predict, explain, model, health, metrics):
+    for routes in (page, predict, read, explain, model, health, metrics):
         app.include_router(routes.router)
     return app
 

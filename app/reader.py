@@ -9,10 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.backroom import Backroom
-from app.errors import Overloaded, ServiceError
+from app.errors import BlankPicture, OneDigitOnly, Overloaded, ServiceError, TooManyDigits
+from app.images.choice import choose
 from app.images.decode import is_small
 from app.images.normalize import Grey, normalize
+from app.images.parts import Box
 from app.images.prepare import AS_IT_IS, PictureNote, prepare
+from app.images.segment import MAX_DIGITS, Segmented, segment_file
 from app.model.batcher import Batcher
 from app.model.explain import Explanation
 from app.model.saved_model import SavedModel
@@ -27,6 +30,32 @@ class Answer(NamedTuple):
     confidence: np.float32
     probabilities: NDArray[np.float32]
     picture: PictureNote
+
+
+class DigitInRow(NamedTuple):
+    """`box`: left, top, right, bottom, in pixels of the picture as sent. `line`: its line of text, from 0 at the top.
+
+    The answer's own note says nothing: it is of a picture that was prepared already.
+    """
+
+    answer: Answer
+    box: Box
+    line: int
+
+
+class Reading(NamedTuple):
+    """All digits of a picture, line by line, each from left to right. `picture`: its `box` is None."""
+
+    digits: list[DigitInRow]
+    picture: PictureNote
+
+    @property
+    def text(self) -> str:
+        """The digits, with a line break between lines."""
+        lines: dict[int, str] = {}
+        for each in self.digits:
+            lines[each.line] = lines.get(each.line, "") + str(each.answer.digit)
+        return "\n".join(lines.values())
 
 
 class _Admission:
@@ -58,6 +87,7 @@ class Reader:
     def __init__(self, model: SavedModel, max_pixels: int, max_batch: int, max_pending: int) -> None:
         self.model = model
         self._max_pixels = max_pixels
+        self._max_batch = max_batch
         self._batcher = Batcher(self._run, max_batch)
         self._admitted = _Admission(max_pending)
         self._backroom = Backroom()
@@ -92,6 +122,22 @@ class Reader:
             rows = iter(await self._batcher(np.stack(good)) if good else ())
             return [each if isinstance(each, ServiceError) else self._answer(next(rows), each[1]) for each in prepared]
 
+    async def read_rows(self, data: bytes) -> Reading:
+        """Answers each digit of the picture file `data`.
+
+        Raises: a ServiceError that says what is wrong with the picture or the model, or Overloaded.
+        """
+        if not self.model.metadata.fits_digits:
+            raise OneDigitOnly(
+                f"Expected a model that reads digits; {self.model.name} takes pictures as they are: POST /predict."
+            )
+        with self._admitted:
+            found = await self._backroom.run(lambda: segment_file(data, self._max_pixels))
+            images = np.stack([group.image for line in found.lines for group in line.groups])
+            calls = [images[start : start + self._max_batch] for start in range(0, len(images), self._max_batch)]
+            probabilities = np.concatenate([await self._batcher(call) for call in calls])
+            return await self._backroom.run(lambda: self._reading(found, probabilities))
+
     async def read_images(self, images: Grey) -> NDArray[np.float32]:
         """Answers pictures that are prepared already: uint8 (N, 28, 28), white ink on black, 1 <= N <= `max_batch`.
 
@@ -109,6 +155,22 @@ class Reader:
             Answer(digit, labels[digit], confidence, row, AS_IT_IS)
             for digit, confidence, row in zip(digits.tolist(), confidences, probabilities, strict=True)
         ]
+
+    def _reading(self, found: Segmented, probabilities: NDArray[np.float32]) -> Reading:
+        digits: list[DigitInRow] = []
+        start = number = 0
+        for line in found.lines:
+            rows = probabilities[start : start + len(line.groups)]
+            start += len(line.groups)
+            chosen = choose(line.pieces, line.groups, rows, len(found.lines) == 1)
+            digits += [DigitInRow(self._answer(rows[each], AS_IT_IS), line.groups[each].box, number) for each in chosen]
+            number += bool(chosen)
+        if not digits:
+            raise BlankPicture()
+        if len(digits) > MAX_DIGITS:
+            raise TooManyDigits(f"Expected at most {MAX_DIGITS} digits in one picture; received {len(digits)}.")
+        note = PictureNote(found.width, found.height, True, found.inverted, warnings=found.warnings)
+        return Reading(digits, note)
 
     def _run(self, images: Grey) -> NDArray[np.float32]:
         BATCH.observe(len(images))

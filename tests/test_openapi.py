@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from app import errors
-from app.routes.schemas import BatchPrediction, ExplainedPrediction, Prediction
+from app.routes.schemas import BatchPrediction, ExplainedPrediction, Prediction, ReadingOut
 from tests.support import band, encode
 
 
@@ -27,6 +27,7 @@ def test_the_page_is_there(client: httpx.Client) -> None:
     [
         ("post", "/predict", ["200", "400", "408", "413", "415", "422", "500", "503"]),
         ("post", "/predict/batch", ["200", "400", "408", "413", "415", "422", "500", "503"]),
+        ("post", "/read", ["200", "400", "408", "413", "415", "422", "500", "501", "503"]),
         ("post", "/explain", ["200", "400", "408", "413", "415", "422", "500", "501", "503"]),
         ("get", "/model", ["200", "500", "503"]),
         ("get", "/readyz", ["200", "500", "503"]),
@@ -40,7 +41,7 @@ def test_every_status_is_declared(paths: dict[str, Any], method: str, path: str,
 
 def test_every_error_has_an_example_with_its_status(paths: dict[str, Any]) -> None:
     seen = set()
-    for path in ("/predict", "/predict/batch", "/explain"):
+    for path in ("/predict", "/predict/batch", "/explain", "/read"):
         for status, response in paths[path]["post"]["responses"].items():
             if status == "200":
                 continue
@@ -53,7 +54,7 @@ def test_every_error_has_an_example_with_its_status(paths: dict[str, Any]) -> No
 
 
 def test_the_examples_of_answers_fit_their_schemas() -> None:
-    for schema in (Prediction, BatchPrediction, ExplainedPrediction):
+    for schema in (Prediction, BatchPrediction, ExplainedPrediction, ReadingOut):
         schema.model_validate(schema.model_config["json_schema_extra"]["example"])  # type: ignore[index]
 
 

@@ -93,6 +93,8 @@ def test_a_command_works_and_answers_as_written(command: str, checkout: Path, po
         assert_same(json.loads(result.stdout), ANSWERS[command])
     elif command.startswith("head"):
         assert len(json.loads(result.stdout)["results"]) == 10
+    elif command.endswith("/read"):
+        assert json.loads(result.stdout)["text"] == "30174\n62895"
     elif command.startswith("curl"):
         assert json.loads(result.stdout)["digit"] == 7
     elif command.startswith("make train"):

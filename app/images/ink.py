@@ -44,7 +44,7 @@ def find_ink(grey: Grey) -> Ink:
     off -= shadows
     if not paper.dark:  # ink takes away a share of the light: in shadow that is fewer grey levels
         off *= 255 / np.maximum(surface - shadows, DARKEST_PAPER)
-    return _measured(off, not paper.dark)
+    return measured(off, not paper.dark)
 
 
 def _shadows(off: Floats) -> Floats:
@@ -57,7 +57,8 @@ def _shadows(off: Floats) -> Floats:
     return shadows
 
 
-def _measured(off: Floats, inverted: bool) -> Ink:
+def measured(off: Floats, inverted: bool) -> Ink:
+    """The ink in `off`, float32 (height, width): by how many grey levels each pixel is off its paper, on ink's side."""
     values = off.reshape(-1)[::SAMPLE]
     zero = quantile(values, 0.5)
     noise = 1.4826 * quantile(np.abs(values - zero), 0.5)

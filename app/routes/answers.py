@@ -8,7 +8,7 @@ from app.images.normalize import SIDE
 from app.images.prepare import PictureNote
 from app.model.explain import Explanation
 from app.model.saved_model import SavedModel
-from app.reader import Answer
+from app.reader import Answer, Reading
 
 JSON = "application/json"
 
@@ -60,6 +60,21 @@ def picture(note: PictureNote) -> dict[str, Any]:
     if note.preview is not None:
         document["preview"] = note.preview
     return document
+
+
+def rows(found: Reading, model: SavedModel) -> dict[str, Any]:
+    """The answer to POST /read."""
+    return {
+        "text": found.text,
+        "digits": [{**reading(each.answer), "box": each.box, "line": each.line} for each in found.digits],
+        "model": model_ref(model),
+        "picture": {
+            "width": found.picture.width,
+            "height": found.picture.height,
+            "inverted": found.picture.inverted,
+            "warnings": found.picture.warnings,
+        },
+    }
 
 
 def model_ref(model: SavedModel) -> dict[str, Any]:

@@ -104,6 +104,35 @@ class BatchPrediction(BaseModel):
     model: ModelRef
 
 
+class DigitOut(Read):
+    box: tuple[int, int, int, int] = Field(description="left, top, right, bottom, in pixels of the picture as sent")
+    line: int = Field(ge=0, description="the line of text it stands in, from 0 at the top")
+
+
+class RowsPicture(BaseModel):
+    width: int = Field(description="of the picture as it was sent, upright, in pixels, like height")
+    height: int
+    inverted: bool = Field(description="whether dark ink on light paper was turned round")
+    warnings: list[str] = Field(description="what may have made the answer wrong, in plain words")
+
+
+READING_EXAMPLE: dict[str, Any] = {
+    "text": "7",
+    "digits": [{**READ, "box": [31, 20, 55, 62], "line": 0}],
+    "model": MODEL,
+    "picture": {"width": 640, "height": 480, "inverted": True, "warnings": []},
+}
+
+
+class ReadingOut(BaseModel):
+    model_config = ConfigDict(json_schema_extra={"example": READING_EXAMPLE})
+
+    text: str = Field(description="all digits; a space where there is a wide gap, a line break between lines")
+    digits: list[DigitOut] = Field(description="line by line, each from left to right")
+    model: ModelRef
+    picture: RowsPicture
+
+
 class ModelOut(ModelRef):
     """The served version, as its metadata.json tells it."""
 

@@ -35,7 +35,7 @@ SMALL_BYTES = 65_536
 
 
 async def one_picture(request: Request, settings: Settings) -> bytes:
-    """The picture in a request to /predict: the form's field `file`, or the body itself.
+    """The picture in a request to /predict or /read: the form's field `file`, or the body itself.
 
     Raises: a ServiceError, when there is no picture, more than one, too many bytes, or another content type.
     """
@@ -48,7 +48,7 @@ async def one_picture(request: Request, settings: Settings) -> bytes:
             raise WrongField(f"Expected one multipart field named 'file'; received {len(parts)}.")
         return parts[0].content
     if not (kind.startswith("image/") or kind in (OCTETS, "")):
-        raise _wrong_type(kind, "/predict -F file=@digit.png", f"{FORM}, image/* or {OCTETS}")
+        raise _wrong_type(kind, f"{request.url.path} -F file=@digit.png", f"{FORM}, image/* or {OCTETS}")
     body = await read_body(request, settings)
     if not body and not kind:
         raise NoPicture()

@@ -1,0 +1,133 @@
+"""The ink of many digits, seen so close that each is about as tall as is good for reading it."""
+
+import math
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from app.errors import BlankPicture
+from app.images.fit import BLANK_LEVEL
+from app.images.ink import Ink, measured
+from app.images.normalize import Grey
+from app.images.parts import without_lines
+from app.images.pixels import Floats
+from app.images.rows import Boxes, usual_height
+from app.images.ruled import without_ruling
+
+OVERVIEW_PIXELS = 1_000_000  # of the picture in which the digits' height is looked for
+DIGIT_HEIGHT = 48  # pixels that a usual digit is brought to: MNIST's 20 come out of it as they went in
+MOST_PIXELS = 6_000_000  # of a picture brought to that size
+LOOKS = 3  # at most, each with the paper seen closer
+NEAR_ENOUGH = 0.3  # of the natural logarithm of the height: no other look for less
+
+STROKE_OF_PICTURE = 0.3  # of its shorter side: strokes are narrower, as long as the digits' height isn't known
+STROKE_OF_DIGIT = 0.6  # of its height: strokes and blobs are narrower, papers and shadows wider
+FINE = 12  # pixels that the widest stroke is reduced to, to look for the paper beside it
+DARKEST_PAPER = 64.0  # grey levels: on darker paper, dark ink isn't scaled up further
+
+MASK_FROM = 0.45  # of a full stroke: from here on a pixel is ink; with 0.35 more digits touch, with 0.5 more break
+SPECK = 0.008  # of the square of a digit's height: a piece with fewer pixels is none
+WITHIN = 0.3  # of a piece's height: a piece as tall as that, wholly within its box, makes it a frame
+
+
+class CloseUp(NamedTuple):
+    """`ink`: of the picture at `zoom` times its size. `height`: of a usual digit there. `inverted`: dark on light.
+
+    `labels`: int32 (height, width), the number of the piece of ink at each pixel, 0 for none. `boxes`: int32 (N, 4),
+    left, top, right, bottom of pieces 1, 2, ... `pixels`: int32 (N,), their ink.
+    """
+
+    ink: Ink
+    height: float
+    zoom: float
+    inverted: bool
+    labels: NDArray[np.int32]
+    boxes: Boxes
+
+
+def look_close(grey: Grey, dark: bool) -> CloseUp:
+    """Finds how tall the digits in `grey`, uint8 (height, width), are, and their ink at a size that suits them.
+
+    `dark`: the paper is darker than its ink.
+
+    Raises: BlankPicture.
+    """
+    zoom = min(1.0, (OVERVIEW_PIXELS / grey.size) ** 0.5)
+    ink = _flat_ink(_zoomed(grey, zoom), dark, STROKE_OF_PICTURE * min(grey.shape) * zoom)
+    height = _height(without_lines(_mask(ink)))
+    for _ in range(LOOKS):
+        closer = min(DIGIT_HEIGHT / height * zoom, (MOST_PIXELS / grey.size) ** 0.5)
+        height, zoom = height * closer / zoom, closer
+        ink = _flat_ink(_zoomed(grey, zoom), dark, STROKE_OF_DIGIT * height)
+        mask = without_ruling(_mask(ink), height)
+        height = _height(mask)
+        if abs(math.log(height / DIGIT_HEIGHT)) < NEAR_ENOUGH:
+            break
+    labels, boxes, _ = _pieces(mask, height)
+    return CloseUp(ink, height, zoom, not dark, labels, boxes)
+
+
+def _zoomed(grey: Grey, zoom: float) -> Grey:
+    if zoom == 1:
+        return grey
+    size = max(1, round(grey.shape[1] * zoom)), max(1, round(grey.shape[0] * zoom))
+    return cv2.resize(grey, size, interpolation=cv2.INTER_AREA if zoom < 1 else cv2.INTER_CUBIC)
+
+
+def _flat_ink(grey: Grey, dark: bool, widest: float) -> Ink:
+    """The ink of `grey`, with all that is wider than `widest` pixels taken for its paper."""
+    light = 255 - grey if dark else grey
+    paper = _without_strokes(light, widest)
+    off = paper - light
+    if not dark:  # ink takes away a share of the light
+        off *= 255 / np.maximum(paper, DARKEST_PAPER)
+    ink = measured(cv2.GaussianBlur(off, (3, 3), 0), not dark)
+    if ink.level < BLANK_LEVEL:
+        raise BlankPicture()
+    return ink
+
+
+def _without_strokes(light: Grey, widest: float) -> Floats:
+    """A morphological closing of the reduced picture, smoothed."""
+    reduction = max(1.0, widest / FINE)
+    small = cv2.medianBlur(_zoomed(light, 1 / reduction), 3)
+    side = int(widest / reduction) | 1
+    closed = cv2.morphologyEx(small, cv2.MORPH_CLOSE, np.ones((side, side), np.uint8))
+    size = light.shape[1], light.shape[0]
+    paper: Floats = cv2.resize(cv2.blur(closed, (3, 3)), size, interpolation=cv2.INTER_LINEAR).astype(np.float32)
+    return paper
+
+
+def _mask(ink: Ink) -> Grey:
+    return cv2.threshold(ink.strength, MASK_FROM * ink.level, 255, cv2.THRESH_BINARY)[1]
+
+
+def _height(mask: Grey) -> float:
+    _, boxes, pixels = _pieces(mask, 0)
+    if not len(boxes):
+        raise BlankPicture()
+    return usual_height(boxes, pixels)
+
+
+def _pieces(mask: Grey, height: float) -> tuple[NDArray[np.int32], Boxes, NDArray[np.int32]]:
+    """Connected ink, without frames, and without specks as digits of this `height` go."""
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
+    boxes = np.stack([stats[:, 0], stats[:, 1], stats[:, 0] + stats[:, 2], stats[:, 1] + stats[:, 3]], axis=1)
+    kept = stats[:, 4] >= SPECK * height**2
+    kept[0] = False
+    kept[kept] = ~_frames(boxes[kept])
+    numbers = np.zeros(count, np.int32)
+    numbers[kept] = np.arange(1, kept.sum() + 1)
+    return numbers[labels], boxes[kept], stats[kept, 4]
+
+
+def _frames(boxes: Boxes) -> NDArray[np.bool_]:
+    """Which of `boxes` have another one in them that is no mere speck."""
+    heights = boxes[:, 3] - boxes[:, 1]
+    frames = np.zeros(len(boxes), bool)
+    for left, top, right, bottom in boxes:
+        holds = (boxes[:, :2] < (left, top)).all(axis=1) & (boxes[:, 2:] > (right, bottom)).all(axis=1)
+        frames |= holds & (bottom - top >= WITHIN * heights)
+    return frames

@@ -1,0 +1,100 @@
+"""Pictures of rows → what may be digits in them, where."""
+
+from contextlib import suppress
+
+import numpy as np
+import pytest
+
+from app.errors import BlankPicture, TooManyDigits
+from app.images.cuts import find_seams
+from app.images.normalize import Grey
+from app.images.rows import text_lines, usual_height
+from app.images.ruled import without_ruling
+from app.images.segment import segment
+from training.dataset import Dataset
+from training.rows import Style, compose
+
+
+def blot(width: int, height: int, *boxes: tuple[int, int, int, int]) -> Grey:
+    """A white picture with black boxes: left, top, right, bottom."""
+    picture = np.full((height, width), 255, np.uint8)
+    for left, top, right, bottom in boxes:
+        picture[top:bottom, left:right] = 0
+    return picture
+
+
+def test_pieces_stand_in_lines_from_top_to_bottom_and_left_to_right() -> None:
+    boxes = np.array([(100, 62, 120, 92), (50, 12, 60, 40), (10, 10, 30, 42), (10, 60, 30, 90), (70, 25, 80, 28)])
+    assert text_lines(boxes.astype(np.int32), 30) == [[2, 1, 4], [3, 0]]
+
+
+def test_a_line_may_climb_by_more_than_a_digits_height() -> None:
+    boxes = np.array([(40 * place, 200 - 6 * place, 40 * place + 20, 230 - 6 * place) for place in range(20)])
+    assert text_lines(boxes.astype(np.int32), 30) == [list(range(20))]
+
+
+def test_the_usual_height_is_that_of_most_ink() -> None:
+    boxes = np.array([(0, 0, 9, 30)] * 3 + [(0, 0, 2, 2)] * 50 + [(0, 0, 99, 99)])
+    assert usual_height(boxes.astype(np.int32), np.array([100] * 3 + [4] * 50 + [90], np.int32)) == 30
+
+
+def test_a_seam_goes_where_ink_is_thinnest() -> None:
+    mask = np.zeros((40, 60), np.uint8)
+    mask[:, 4:24] = mask[:, 34:56] = mask[20:23, 24:34] = 255
+    seams = find_seams(mask, 40)
+    assert any(seam.columns.min() >= 24 and seam.columns.max() < 34 and seam.ink == 3 for seam in seams)
+    assert find_seams(mask[:, :24], 80) == []  # so narrow a piece is one digit
+
+
+def test_ruled_lines_and_boxes_go_and_what_crosses_them_stays() -> None:
+    mask = np.zeros((120, 400), np.uint8)
+    mask[30:33] = mask[90:93] = 255  # level
+    mask[30:93, 100:103] = mask[30:93, 300:303] = 255  # the sides of a box
+    mask[40:100, 200:206] = 255  # a stroke through the lower line
+    rest = without_ruling(mask, 60)
+    assert (rest[30:33] == 0).all()
+    assert (rest[:, 100:103] == 0).all()
+    assert (rest[40:100, 200:206] == 255).all()
+
+
+@pytest.mark.parametrize("paper", ["black", "white", "paper", "slate"])
+def test_the_true_digits_are_among_the_groups(mnist: Dataset, paper: str) -> None:
+    random = np.random.default_rng(7)
+    row = compose(mnist.x_train[:5], Style("middling", paper, size=3), random)
+    found = segment(row.picture)
+    assert found.inverted == (paper in ("white", "paper"))
+    assert len(found.lines) == 1
+    boxes = np.array([group.box for group in found.lines[0].groups])
+    for mask in row.masks:
+        down, across = np.nonzero(mask)
+        true = np.array([across.min(), down.min(), across.max() + 1, down.max() + 1])
+        assert np.abs(boxes - true).max(axis=1).min() <= 5
+
+
+def test_a_digit_of_mnist_comes_out_as_it_went_in(mnist: Dataset) -> None:
+    differences = []
+    for image in mnist.x_train[:50]:
+        groups = segment(np.hstack([image, image, image])).lines[0].groups
+        differences.append(min(np.abs(group.image.astype(int) - image).mean() for group in groups))
+    assert np.median(differences) < 10  # of 255: strokes are brought to one width
+
+
+@pytest.mark.parametrize("picture", [np.zeros((40, 300), np.uint8), np.full((1, 1), 7, np.uint8)])
+def test_a_blank_picture_has_no_digits(picture: Grey) -> None:
+    with pytest.raises(BlankPicture):
+        segment(picture)
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 900), (900, 1), (2, 2), (3, 5000), (40, 40), (28, 3000)])
+def test_any_picture_is_segmented_or_refused(shape: tuple[int, int]) -> None:
+    random = np.random.default_rng(3)
+    noise = random.integers(0, 256, shape).astype(np.uint8)
+    halves = np.where(np.arange(shape[1]) < shape[1] / 2, 0, 255).astype(np.uint8) * np.ones((shape[0], 1), np.uint8)
+    for picture in (noise, halves):
+        with suppress(BlankPicture, TooManyDigits):
+            assert segment(picture).lines
+
+
+def test_a_page_of_dots_is_too_much() -> None:
+    with pytest.raises(TooManyDigits, match="at most 256 digits"):
+        segment(np.tile(blot(24, 24, (9, 6, 13, 18)), (40, 40)))
