@@ -6,7 +6,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from http.client import HTTPConnection
 from pathlib import Path
-from statistics import median
+from statistics import mean, median
 
 from app.settings import CHECKOUT
 from benchmarks import exchanges, photos
@@ -28,16 +28,16 @@ def pictures(run: Run) -> None:
     command += [str(folder), str(run.seconds)]
     done = subprocess.run(command, cwd=CHECKOUT, env=environment(), stdout=subprocess.PIPE, text=True, check=True)
     found: dict[str, float] = json.loads(done.stdout)
-    run.figures |= {
-        f"pictures/{name}_us": cost / (PHOTOS if name.startswith("photo") else 1) for name, cost in found.items()
-    }
+    run.figures |= {f"pictures/{name}_us": cost for name, cost in found.items()}
+    for what in ("pillow", "prepare"):
+        run.figures[f"pictures/photo/{what}_us"] = mean(found[f"photo-{k}/{what}"] for k in range(PHOTOS))
     with running(SERVICE.command, run.server_cpu, run.folder / "pictures.log") as server:
         server.wait_ready()
         client = Client(server, _requests(run), run.client_cpu)
         client.run(PHOTO_CONNECTIONS, WARM_UP_SECONDS)
         run.record("pictures/http", client.run(PHOTO_CONNECTIONS, run.seconds))
-    for name in found:
-        say(f"  {name:<20} {run.figures[f'pictures/{name}_us']:>9,.0f} µs CPU")
+    for name, cost in found.items():
+        say(f"  {name:<20} {cost:>9,.0f} µs CPU")
 
 
 def beside(run: Run) -> None:

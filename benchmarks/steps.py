@@ -7,7 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-KERNEL, HTTP, FORM, PNG = "kernel and event loop", "HTTP parsing and uvicorn", "form scan", "PNG decode"
+KERNEL, HTTP, FORM, PNG = "kernel and event loop", "HTTP parsing and uvicorn", "form scan", "PNG decode and check"
 TASKS, NORMALIZE, MODEL = "batcher and tasks", "normalize", "TensorFlow call"
 ANSWER, SEEN, REST = "answer and JSON", "request id, metrics, log line", "hot path itself, and rest"
 STEPS = (KERNEL, HTTP, FORM, PNG, TASKS, NORMALIZE, MODEL, ANSWER, SEEN, REST)
@@ -19,7 +19,7 @@ RULES = [
     (r"/uvicorn/", HTTP),
     (r"/app/arrival\.py", HTTP),
     (r"/app/routes/plain_body\.py", FORM),
-    (r"/app/images/(plain_png|decode)\.py|/PIL/", PNG),
+    (r"/app/images/(plain_png|decode|prepare|mnist)\.py|/PIL/", PNG),
     (r"^(Reader\._answer|Reader\.answers) |/app/routes/answers\.py", ANSWER),
     (r"/app/(model/batcher|reader)\.py", TASKS),
     (r"/app/images/normalize\.py", NORMALIZE),

@@ -130,12 +130,12 @@ def test_a_sample_belongs_to_the_innermost_step_and_other_threads_to_none() -> N
     assert samples.without_waiting(1).steps == {steps.PNG: 5, steps.SEEN: 1}
     profile = Profile(80, samples)
     assert profile.costs()[steps.PNG] == 50
-    assert "| PNG decode | 50.0 | 50.0 |" in steps_table([profile], [profile])
+    assert "| PNG decode and check | 50.0 | 50.0 |" in steps_table([profile], [profile])
     assert "| `Image.frombytes` PIL/Image.py | 50.0 |" in functions_table(profile)
     plot = ElementTree.fromstring(steps_plot(profile.costs(), {steps.PNG: 90.0}))
     bars = [bar for bar in plot.iter("{http://www.w3.org/2000/svg}rect") if bar.get("x")]
     assert max(float(bar.get("x", "")) + float(bar.get("width", "")) for bar in bars) < float(plot.get("width", ""))
-    assert "PNG decode" in [each.text for each in plot.iter("{http://www.w3.org/2000/svg}text")]
+    assert "PNG decode and check" in [each.text for each in plot.iter("{http://www.w3.org/2000/svg}text")]
 
 
 def test_the_write_of_an_answer_is_the_event_loops() -> None:
