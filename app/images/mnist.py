@@ -8,13 +8,16 @@ import cv2
 import numpy as np
 
 from app.images.ink import Ink
-from app.images.normalize import SIDE, Grey
+from app.images.normalize import PIXELS, SIDE, Grey
 from app.images.parts import Digit
 from app.images.pixels import Floats
 
 LONGEST = 20  # pixels: a digit's longer side
-MIDDLE = (SIDE - 1) / 2  # a centre of mass, in coordinates of pixels' middles
+MIDDLE = 14  # where centres of mass are, counted from the middle of the first pixel, in MNIST's pictures
 ROUNDED = 0.55  # a centre of mass is off the middle by at most half a pixel, as digits stand on whole ones
+_from_middle = np.arange(SIDE) - MIDDLE
+# Times a picture's pixels: its mass, and the moments about the middle. Whole numbers below 2**24, exact in float32.
+MOMENTS: Floats = np.stack([np.ones(PIXELS), np.tile(_from_middle, SIDE), np.repeat(_from_middle, SIDE)]).astype("f4")
 
 FINE = 4  # times finer than the result is the canvas on which strokes are measured and mended
 THINNEST, THICKEST = 2.4, 3.2  # pixels of the result: strokes as most of MNIST's are
@@ -30,16 +33,16 @@ def looks_like_mnist(image: Grey) -> bool:
     """Whether `image`, uint8 (height, width), is what MNIST would have made of it already.
 
     So it is for each of MNIST's 70,000: white on black, its longer side 20 pixels (19 in 16 of them), its centre of
-    mass in the middle. Takes 4 µs.
+    mass in the middle. Takes 1.9 µs, and 4.3 with OpenCV's moments, which are more than these three.
     """
     if image.shape != (SIDE, SIDE):
         return False
     _, _, width, height = cv2.boundingRect(image)
     if not LONGEST - 1 <= max(width, height) <= LONGEST:
         return False
-    moments = cv2.moments(image)
-    mass = moments["m00"]
-    return abs(moments["m10"] / mass - MIDDLE - 0.5) <= ROUNDED and abs(moments["m01"] / mass - MIDDLE - 0.5) <= ROUNDED
+    mass, right, down = MOMENTS.dot(image.reshape(PIXELS).astype(np.float32)).tolist()
+    most = ROUNDED * mass
+    return abs(right) <= most and abs(down) <= most
 
 
 def as_mnist(ink: Ink, digit: Digit) -> Grey | None:
@@ -104,8 +107,8 @@ def _centred(small: Floats) -> Grey:
     pixels = np.rint(small * 255).astype(np.uint8)
     moments = cv2.moments(pixels)
     height, width = pixels.shape
-    left = round(MIDDLE + 0.5 - moments["m10"] / moments["m00"])
-    top = round(MIDDLE + 0.5 - moments["m01"] / moments["m00"])
+    left = round(MIDDLE - moments["m10"] / moments["m00"])
+    top = round(MIDDLE - moments["m01"] / moments["m00"])
     left, top = min(max(left, 0), SIDE - width), min(max(top, 0), SIDE - height)
     image = np.zeros((SIDE, SIDE), np.uint8)
     image[top : top + height, left : left + width] = pixels
