@@ -77,10 +77,15 @@ done
 [ -n "$ok" ] || fail "no answer on 127.0.0.1:$port$path in $start_timeout s"
 echo "answered after $(echo "$(date +%s.%N) - $t0" | bc 2>/dev/null || python3 -c "import time;print(round(time.time()-$t0,2))") s: $(in_net curl -fsS -m 5 "http://127.0.0.1:$port$path")"
 
-picture=$(dirname "$0")/../pictures/seven.png
-answer=$(in_net curl -fsS -m 5 -F "file=@$picture" "http://127.0.0.1:$port/predict") || fail "no answer to a picture"
-python3 -c 'import json, sys; sys.exit(json.loads(sys.argv[1])["digit"] != 7)' "$answer" || fail "read a seven as: $answer"
-echo "read a seven: ${answer:0:60}..."
+reads() { # reads PICTURE PATH FIELD VALUE
+  answer=$(in_net curl -fsS -m 5 -F "file=@$(dirname "$0")/../pictures/$1" "http://127.0.0.1:$port$2") || fail "no answer to $1"
+  python3 -c 'import json, sys; sys.exit(str(json.loads(sys.argv[1])[sys.argv[2]]) != sys.argv[3])' "$answer" "$3" "$4" ||
+    fail "read $1 as: $answer"
+  echo "read $1: ${answer:0:60}..."
+}
+reads seven.png /predict digit 7
+reads card.jpg /predict digit 5
+reads note.jpg /read text $'30174\n62895'
 
 # what the kernel says of the container's first process, not what we asked for
 st() { awk -v k="$1:" '$1==k{print $2; exit}' "/proc/$pid/status"; }
