@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw
 from pillow_heif import register_heif_opener
 
 from app.errors import DamagedPicture, ServiceError, TooManyPixels, WrongSize
-from app.images.decode import decode
+from app.images.decode import decode, is_small
 from app.images.heic import heic_contents, heic_size
 from tests.support import CHECKOUT, encode
 
@@ -175,6 +175,14 @@ def test_a_heic_made_to_be_expensive_is_cheap(name: str) -> None:
     with pytest.raises(DamagedPicture):
         decode(HOSTILE[name], LIMIT)
     assert time.process_time() - started < 0.2
+
+
+@pytest.mark.parametrize("kind", [b"pitm", b"iprp", b"ipma", b"ipco", b"iinf", b"iloc", b"ispe", b"meta"])
+def test_a_heic_without_one_of_its_boxes_is_damaged(kind: bytes) -> None:
+    data = heic().replace(kind, b"free")
+    is_small(data)  # raises nothing
+    with pytest.raises(DamagedPicture):
+        decode(data, LIMIT)
 
 
 def test_mutated_files_are_answered_or_refused_and_never_anything_else() -> None:
