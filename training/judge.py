@@ -15,7 +15,7 @@ from training.rows import SPACINGS, Row, any_style, compose
 
 Floats = NDArray[np.float32]
 
-ROWS = 6000  # composed; a tenth of these makes the judge half as good
+ROWS = 6000  # composed: two to three minutes' work
 MOST_DIGITS = 7  # in a row
 SHARES = (0.12, 0.38, 0.25, 0.15, 0.10)  # of each spacing; touching digits are what there is most to learn from
 MARKED = 0.4  # of the rows have marks between their digits, at every third place or so

@@ -29,6 +29,7 @@ DARKEST_PAPER = 64.0  # grey levels: on darker paper, dark ink isn't scaled up f
 
 MASK_FROM = 0.45  # of a full stroke: from here on a pixel is ink; with 0.35 more digits touch, with 0.5 more break
 SPECK = 0.008  # of the square of a digit's height: a piece with fewer pixels is none
+MOST_FRAMED = 2000  # pieces among which frames are looked for: it takes the square of their number
 WITHIN = 0.3  # of a piece's height: a piece as tall as that, wholly within its box, makes it a frame
 
 
@@ -117,7 +118,8 @@ def _pieces(mask: Grey, height: float) -> tuple[NDArray[np.int32], Boxes, NDArra
     boxes = np.stack([stats[:, 0], stats[:, 1], stats[:, 0] + stats[:, 2], stats[:, 1] + stats[:, 3]], axis=1)
     kept = stats[:, 4] >= SPECK * height**2
     kept[0] = False
-    kept[kept] = ~_frames(boxes[kept])
+    if kept.sum() <= MOST_FRAMED:
+        kept[kept] = ~_frames(boxes[kept])
     numbers = np.zeros(count, np.int32)
     numbers[kept] = np.arange(1, kept.sum() + 1)
     return numbers[labels], boxes[kept], stats[kept, 4]

@@ -100,7 +100,7 @@ def groups_of(row: list[Piece], close_up: CloseUp) -> list[Group]:
 def _runs(row: list[Piece], height: float) -> Iterator[tuple[int, int, Box]]:
     for first in range(len(row)):
         for last in range(first + 1, min(first + MOST_TOGETHER, len(row)) + 1):
-            box = _around([piece.box for piece in row[first:last]])
+            box = around([piece.box for piece in row[first:last]])
             if last > first + 1 and box[2] - box[0] > WIDEST * height:
                 break
             if last > first + 1 and _apart(row[first:last], height):
@@ -126,10 +126,11 @@ def _boxes_of_wholes(members: list[Piece]) -> dict[int, Box]:
     boxes: dict[int, list[Box]] = {}
     for piece in members:
         boxes.setdefault(piece.whole, []).append(piece.box)
-    return {whole: _around(each) for whole, each in boxes.items()}
+    return {whole: around(each) for whole, each in boxes.items()}
 
 
-def _around(boxes: list[Box]) -> Box:
+def around(boxes: list[Box]) -> Box:
+    """The box around all `boxes`."""
     lefts, tops, rights, bottoms = zip(*boxes, strict=True)
     return min(lefts), min(tops), max(rights), max(bottoms)
 
