@@ -1,11 +1,13 @@
 """Pictures of rows → what may be digits in them, where."""
 
+import time
 from contextlib import suppress
 
+import cv2
 import numpy as np
 import pytest
 
-from app.errors import BlankPicture, TooManyDigits
+from app.errors import BlankPicture, ServiceError, TooManyDigits
 from app.images.cuts import find_seams
 from app.images.normalize import Grey
 from app.images.rows import text_lines, usual_height
@@ -98,3 +100,36 @@ def test_any_picture_is_segmented_or_refused(shape: tuple[int, int]) -> None:
 def test_a_page_of_dots_is_too_much() -> None:
     with pytest.raises(TooManyDigits, match="at most 256 digits"):
         segment(np.tile(blot(24, 24, (9, 6, 13, 18)), (40, 40)))
+
+
+def hostile() -> dict[str, Grey]:
+    """Pictures full of what may be ink: each took seconds, some ten, before what is looked at was bounded."""
+    random = np.random.default_rng(1)
+    x, y = np.meshgrid(np.arange(1600), np.arange(1200))
+    smooth = cv2.GaussianBlur(random.normal(0, 1, (600, 800)), (0, 0), 3)
+    letters = np.full((1200, 1600), 240, np.uint8)
+    for row in range(30, 1200, 32):
+        text = "".join(random.choice(list("abcdefgh ijklmnopqrst uvw, ."), 150))
+        cv2.putText(letters, text, (10, row), cv2.FONT_HERSHEY_SIMPLEX, 0.7, 20, 1, cv2.LINE_AA)
+    overwritten = np.full((60, 1600), 240, np.uint8)
+    for shift in range(0, 40, 5):
+        cv2.putText(overwritten, "WM" * 23, (10 + shift, 50), cv2.FONT_HERSHEY_SIMPLEX, 1.4, 20, 2)
+    return {
+        "noise": random.integers(0, 256, (28, 3000), dtype=np.uint8),
+        "large noise": random.integers(0, 256, (1200, 1600), dtype=np.uint8),
+        "smooth noise": cv2.normalize(smooth, None, 0, 255, cv2.NORM_MINMAX).astype(np.uint8),
+        "stripes": np.where(x // 6 % 2, 0, 255).astype(np.uint8),
+        "hatching": np.where(((x + y) // 12 % 3 == 0) | ((x - y) // 12 % 3 == 0), 0, 255).astype(np.uint8),
+        "a code": np.kron(random.integers(0, 2, (57, 57)) * 255, np.ones((21, 21))).astype(np.uint8),
+        "a page of letters": letters,
+        "specks": np.where(cv2.erode(random.random((1200, 1600)), np.ones((3, 3))) < 5e-4, 20, 230).astype(np.uint8),
+        "writing on writing": overwritten,
+    }
+
+
+@pytest.mark.parametrize("name", hostile())
+def test_what_is_full_of_ink_is_read_or_refused_in_bounded_time(name: str) -> None:
+    begin = time.thread_time()
+    with suppress(ServiceError):
+        segment(hostile()[name])
+    assert time.thread_time() - begin < 8  # the slowest takes 2.7

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from app.errors import TooManyDigits
 from app.images.closeup import CloseUp
 from app.images.cuts import find_seams
 from app.images.mnist import as_mnist
@@ -83,12 +84,14 @@ def cut_apart(close_up: CloseUp, row: list[int], number: int) -> list[Piece]:
     return sorted(pieces, key=lambda piece: piece.box[0] + piece.box[2])
 
 
-def groups_of(row: list[Piece], close_up: CloseUp) -> list[Group]:
-    """Every run of neighbours in `row` that is no wider than a digit may be."""
+def groups_of(row: list[Piece], close_up: CloseUp, most: int) -> list[Group]:
+    """Every run of neighbours in `row` that is no wider than a digit may be. Raises: TooManyDigits, beyond `most`."""
     boxes = np.array([piece.box for piece in row], np.int32)
     height = usual_height(boxes, np.array([piece.ink for piece in row], np.int32))
     groups: list[Group] = []
     for first, last, box in _runs(row, height):
+        if len(groups) == most:
+            raise TooManyDigits("Expected a few hundred digits in one picture at most; received ink for many more.")
         members = row[first:last]
         image = _image(members, box, close_up)
         if image is not None:

@@ -21,6 +21,7 @@ MOMENTS: Floats = np.stack([np.ones(PIXELS), np.tile(_from_middle, SIDE), np.rep
 
 FINE = 4  # times finer than the result is the canvas on which strokes are measured and mended
 THINNEST, THICKEST = 2.4, 3.2  # pixels of the result: strokes as most of MNIST's are
+MOST_ERODED = 16  # pixels of the fine canvas: what is thicker than that is a blot, and would take 25 ms
 EDGE = 12  # pixels of the fine canvas around the digit, for strokes to grow into
 FAINT, FULL = 0.15, 0.8  # of a full stroke: from none to all of the ink
 SHARPER = 1.5  # times as steep are edges made on the fine canvas: NIST's digits were black and white there
@@ -89,7 +90,7 @@ def _upright(fine: Floats) -> Floats:
 def _with_usual_strokes(fine: Floats) -> Floats:
     """Thin strokes made thicker, and thick ones thinner, until they are as MNIST's."""
     width = _stroke_width(fine) / FINE
-    change = round((min(max(width, THINNEST), THICKEST) - width) * FINE)
+    change = max(round((min(max(width, THINNEST), THICKEST) - width) * FINE), -MOST_ERODED)
     if not change:
         return fine
     pen = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (abs(change) + 1, abs(change) + 1))
