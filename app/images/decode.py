@@ -133,7 +133,7 @@ def is_small(data: bytes) -> bool:
     try:
         name = _format_of(data)
         width, height = SIZE_OF[name](data)
-    except (ServiceError, ValueError, struct.error, IndexError):
+    except (ServiceError, ValueError, struct.error, IndexError, KeyError):
         return True
     return width * height <= SMALL_PIXELS.get(name, SMALL_PIXELS_OF_OTHERS)
 
