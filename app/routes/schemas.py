@@ -127,7 +127,7 @@ READING_EXAMPLE: dict[str, Any] = {
 class ReadingOut(BaseModel):
     model_config = ConfigDict(json_schema_extra={"example": READING_EXAMPLE})
 
-    text: str = Field(description="all digits; a space where there is a wide gap, a line break between lines")
+    text: str = Field(description="all digits, with a line break between lines")
     digits: list[DigitOut] = Field(description="line by line, each from left to right")
     model: ModelRef
     picture: RowsPicture
