@@ -22,7 +22,7 @@ def five(page: Mask) -> Mask:
 
 
 def digit_on(page: Mask) -> Digit:
-    digit = find_digit(Ink(page, 255.0, 0.0, True))
+    digit = find_digit(Ink(page, 255.0, True))
     assert digit is not None
     return digit
 
@@ -112,4 +112,4 @@ def test_a_larger_thing_that_the_border_cuts_is_not_read() -> None:
 
 
 def test_no_ink_is_no_digit() -> None:
-    assert find_digit(Ink(np.zeros((20, 20), np.uint8), 255.0, 0.0, True)) is None
+    assert find_digit(Ink(np.zeros((20, 20), np.uint8), 255.0, True)) is None

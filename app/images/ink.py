@@ -9,7 +9,7 @@ from app.images.normalize import Grey
 from app.images.paper import find_paper
 from app.images.pixels import Floats, quantile, shrink
 
-SAMPLE = 7  # every so many pixels are enough to know the paper's noise by
+SAMPLE = 7  # every so many pixels are enough to know the paper by
 THUMBNAIL = 64  # pixels of the longer side on which shadows are looked for
 WIDEST_STROKE = 0.3  # of the longer side: what is narrower, and sticks out, is no shadow
 DARKEST_PAPER = 32.0  # grey levels: on darker paper, dark ink isn't scaled up further
@@ -20,12 +20,11 @@ MASK_FROM = 0.35  # of a full stroke: from here on a pixel is ink
 class Ink(NamedTuple):
     """`strength`: uint8 (height, width), how much a pixel differs from its paper, in grey levels on white paper.
 
-    `level`: the strength of a full stroke. `noise`: the standard deviation of the paper. `inverted`: dark on light.
+    `level`: the strength of a full stroke. `inverted`: dark on light.
     """
 
     strength: Grey
     level: float
-    noise: float
     inverted: bool
 
     @property
@@ -59,11 +58,9 @@ def _shadows(off: Floats) -> Floats:
 
 def measured(off: Floats, inverted: bool) -> Ink:
     """The ink in `off`, float32 (height, width): by how many grey levels each pixel is off its paper, on ink's side."""
-    values = off.reshape(-1)[::SAMPLE]
-    zero = quantile(values, 0.5)
-    noise = 1.4826 * quantile(np.abs(values - zero), 0.5)
+    zero = quantile(off.reshape(-1)[::SAMPLE], 0.5)
     zero = min(zero, 0.4 * float(off.max()))  # where ink covers half of the picture, the median is in the ink
     strength = np.clip(off - zero, 0, 255).astype(np.uint8)
     threshold, _ = cv2.threshold(strength, 0, 255, cv2.THRESH_OTSU)
     strokes = strength[strength > threshold]
-    return Ink(strength, quantile(strokes, FULL_STROKE) if len(strokes) else 0.0, noise, inverted)
+    return Ink(strength, quantile(strokes, FULL_STROKE) if len(strokes) else 0.0, inverted)
