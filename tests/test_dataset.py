@@ -11,8 +11,9 @@ import pytest
 
 from tests.support import CHECKOUT
 from training import dataset
-from training.dataset import IDX_FILES, Bytes, Dataset
+from training.dataset import Dataset
 from training.errors import TrainingError
+from training.files import IDX_FILES, Bytes
 
 IMAGES = np.random.default_rng(1).integers(0, 256, (20, 28, 28), np.uint8)
 LABELS = np.arange(20, dtype=np.uint8) % 10

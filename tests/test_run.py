@@ -17,7 +17,7 @@ from tests.support import CHECKOUT, encode, waiting
 from training.dataset import Dataset
 from training.network import build_network
 from training.publish import INCOMING
-from training.recipes import BOOK
+from training.recipes import Book
 
 
 @pytest.fixture(scope="module")
@@ -97,8 +97,8 @@ def test_the_exported_model_answers_as_a_keras_model_with_the_same_weights(model
 
 
 def test_the_recipe_and_the_network_are_the_books() -> None:
-    assert (BOOK.optimizer, BOOK.loss) == ("rmsprop", "sparse_categorical_crossentropy")
-    assert (BOOK.epochs, BOOK.batch_size) == (5, 128)
+    assert (Book().optimizer, Book().loss) == ("rmsprop", "sparse_categorical_crossentropy")
+    assert (Book().epochs, Book().batch_size) == (5, 128)
     layers = [(layer.units, layer.activation.__name__) for layer in build_network().layers]
     assert layers == [(512, "relu"), (10, "softmax")]
 

@@ -1,7 +1,7 @@
 """One training from beginning to end: dataset → network → fit → evaluate → publish."""
 
 import sys
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from training.dataset import Dataset
 from training.network import build_network
 from training.provenance import code_version, package_versions
 from training.publish import check_folder, publish
-from training.recipes import Recipe
+from training.recipes import Recipe, to_metadata
 
 FIRST = 10  # test pictures whose classes are shown, as in the notebook
 
@@ -72,7 +72,7 @@ def _evaluate(network: keras.Sequential, digits: Dataset) -> tuple[float, float]
 def _metadata(recipe: Recipe, seed: int, digits: Dataset, loss: float, accuracy: float) -> dict[str, Any]:
     """What metadata.json holds; with it and the code's version anyone can train the same again."""
     return {
-        "recipe": asdict(recipe),
+        "recipe": to_metadata(recipe),
         "seed": seed,
         "network": "784 - Dense 512 relu - Dense 10 softmax",
         "data": {
