@@ -21,3 +21,12 @@ def build_network() -> keras.Sequential:
             keras.layers.Dense(CLASSES, activation="softmax", name="output"),
         ]
     )
+
+
+def forward(weights: Weights, pixels: NDArray[np.float32]) -> NDArray[np.float32]:
+    """What the network with `weights` answers to `pixels`, float32 (N, 784) in 0..1: probabilities, float32 (N, 10)."""
+    w1, b1, w2, b2 = weights
+    logits = np.maximum(pixels @ w1 + b1, 0) @ w2 + b2
+    exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
+    probabilities: NDArray[np.float32] = exponentials / exponentials.sum(axis=1, keepdims=True)
+    return probabilities
