@@ -17,9 +17,13 @@ from app.images.parts import Box
 from app.images.prepare import AS_IT_IS, PictureNote, prepare
 from app.images.segment import MAX_DIGITS, Segmented, segment_file
 from app.model.batcher import Batcher
+from app.model.engine import Rows
 from app.model.explain import Explanation
+from app.model.metadata import CLASSES
 from app.model.saved_model import SavedModel
 from app.telemetry.metrics import BATCH
+
+NOT_A_DIGIT = "This doesn't look like a digit; the answer is the digit it is least unlike."
 
 
 class Answer(NamedTuple):
@@ -135,34 +139,36 @@ class Reader:
             found = await self._backroom.run(lambda: segment_file(data, self._max_pixels))
             images = np.stack([group.image for line in found.lines for group in line.groups])
             calls = [images[start : start + self._max_batch] for start in range(0, len(images), self._max_batch)]
-            probabilities = np.concatenate([await self._batcher(call) for call in calls])
-            return await self._backroom.run(lambda: self._reading(found, probabilities))
+            rows = np.concatenate([await self._batcher(call) for call in calls])
+            return await self._backroom.run(lambda: self._reading(found, rows))
 
-    async def read_images(self, images: Grey) -> NDArray[np.float32]:
+    async def read_images(self, images: Grey) -> Rows:
         """Answers pictures that are prepared already: uint8 (N, 28, 28), white ink on black, 1 <= N <= `max_batch`.
 
-        Gives their probabilities, float32 (N, 10). Raises: Overloaded.
+        Gives rows, float32 (N, 10) or (N, 11): the probabilities, and behind them what else the model judges.
+        Raises: Overloaded.
         """
         with self._admitted:
             return await self._batcher(images)
 
-    def answers(self, probabilities: NDArray[np.float32]) -> list[Answer]:
-        """The answers that `probabilities`, float32 (N, 10), are to pictures that were taken as they are."""
+    def answers(self, rows: Rows) -> list[Answer]:
+        """The answers that `rows`, as `read_images` gives them, are to pictures that were taken as they are."""
         labels = self.model.metadata.labels
+        probabilities = rows[:, :CLASSES]
         digits = probabilities.argmax(axis=1)
         confidences = probabilities[np.arange(len(probabilities)), digits]
         return [
-            Answer(digit, labels[digit], confidence, row, AS_IT_IS)
-            for digit, confidence, row in zip(digits.tolist(), confidences, probabilities, strict=True)
+            Answer(digit, labels[digit], confidence, row[:CLASSES], self._warned(row, AS_IT_IS))
+            for digit, confidence, row in zip(digits.tolist(), confidences, rows, strict=True)
         ]
 
-    def _reading(self, found: Segmented, probabilities: NDArray[np.float32]) -> Reading:
+    def _reading(self, found: Segmented, all_rows: Rows) -> Reading:
         digits: list[DigitInRow] = []
         start = number = 0
         for line in found.lines:
-            rows = probabilities[start : start + len(line.groups)]
+            rows = all_rows[start : start + len(line.groups)]
             start += len(line.groups)
-            chosen = choose(line.pieces, line.groups, rows, len(found.lines) == 1)
+            chosen = choose(line.pieces, line.groups, rows[:, :CLASSES], len(found.lines) == 1)
             digits += [DigitInRow(self._answer(rows[each], AS_IT_IS), line.groups[each].box, number) for each in chosen]
             number += bool(chosen)
         if not digits:
@@ -172,9 +178,9 @@ class Reader:
         note = PictureNote(found.width, found.height, True, found.inverted, warnings=found.warnings)
         return Reading(digits, note)
 
-    def _run(self, images: Grey) -> NDArray[np.float32]:
+    def _run(self, images: Grey) -> Rows:
         BATCH.observe(len(images))
-        return self.model(normalize(images))
+        return self.model.judge(normalize(images))
 
     async def _prepared(self, data: bytes, may_fit: bool, preview: bool) -> tuple[Grey, PictureNote]:
         if is_small(data):
@@ -190,6 +196,14 @@ class Reader:
         except ServiceError as error:
             return error
 
-    def _answer(self, probabilities: NDArray[np.float32], note: PictureNote) -> Answer:
+    def _answer(self, row: Rows, note: PictureNote) -> Answer:
+        probabilities = row[:CLASSES]
         digit = int(probabilities.argmax())
-        return Answer(digit, self.model.metadata.labels[digit], probabilities[digit], probabilities, note)
+        label = self.model.metadata.labels[digit]
+        return Answer(digit, label, probabilities[digit], probabilities, self._warned(row, note))
+
+    def _warned(self, row: Rows, note: PictureNote) -> PictureNote:
+        threshold = self.model.metadata.not_a_digit
+        if threshold is None or row[CLASSES] <= threshold:
+            return note
+        return note._replace(warnings=(*note.warnings, NOT_A_DIGIT))

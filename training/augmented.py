@@ -62,7 +62,7 @@ def _epochs(recipe: Augmented, pictures: Labelled, seed: int, first: int) -> Ite
     """
 
     def make(epoch: int) -> Labelled:
-        random = np.random.default_rng((seed, epoch))
+        random = np.random.default_rng((seed, epoch + 1))  # 0 would be the same as none
         order = random.permutation(len(pictures.x))
         return Labelled(distort(pictures.x[order], recipe.distortion, random), pictures.y[order])
 

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass, field
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from app.model.versions import ModelError
 CLASSES = 10
 FILE = "metadata.json"
 DIGITS, NEVER = "digits", "never"
+NOT_A_DIGIT = "not_a_digit"
 
 
 @dataclass(frozen=True)
@@ -17,15 +19,17 @@ class Metadata:
     """`labels`: the name of each class, in the order of the probabilities. `document`: the file as it stands.
 
     `fits_digits`: pictures may be prepared as digits are (`"fit": "digits"`), which would spoil others (`"never"`).
+    `not_a_digit`: the novelty above which a picture is said not to look like a digit; None: it is never said.
     """
 
     labels: tuple[str, ...]
     fits_digits: bool
+    not_a_digit: float | None
     document: dict[str, Any] = field(repr=False)
 
     @classmethod
     def read(cls, version: Path) -> "Metadata":
-        """Raises: ModelError, when the file is missing, no JSON object, or has no ten labels."""
+        """Raises: ModelError, when the file is missing, no JSON object, has no ten labels, or an unknown `fit`."""
         try:
             document = json.loads((version / FILE).read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
@@ -36,4 +40,14 @@ class Metadata:
         fit = document.get("fit", DIGITS)
         if fit not in (DIGITS, NEVER):
             raise ModelError(f"Expected {DIGITS!r} or {NEVER!r} as 'fit' in {version / FILE}; got {fit!r}.")
-        return cls(tuple(labels), fit == DIGITS, document)
+        return cls(tuple(labels), fit == DIGITS, _threshold(document, version), document)
+
+
+def _threshold(document: dict[str, Any], version: Path) -> float | None:
+    thresholds = document.get("thresholds", {})
+    threshold = thresholds.get(NOT_A_DIGIT) if isinstance(thresholds, dict) else thresholds
+    if threshold is None:
+        return None
+    if isinstance(threshold, bool) or not isinstance(threshold, int | float) or not isfinite(threshold):
+        raise ModelError(f"Expected a number as the threshold {NOT_A_DIGIT!r} in {version / FILE}; got {threshold!r}.")
+    return float(threshold)
