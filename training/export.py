@@ -17,11 +17,10 @@ class DigitsModule(tf.Module):
     weights, and the file holds their variables and nothing of an optimizer.
     """
 
-    def __init__(self, weights: Weights, novelty: Weights | None = None) -> None:
-        """`weights`: float32 (784, 512), (512,), (512, 10), (10,); `novelty`: (784, H), (H,), (H, 1), (1,)."""
+    def __init__(self, weights: Weights) -> None:
+        """`weights`: float32 (784, 512), (512,), (512, 10), (10,)."""
         super().__init__()
         self.w1, self.b1, self.w2, self.b2 = map(_variable, weights)
-        self.of_novelty = [_variable(each) for each in novelty or ()]
 
     @tf.function(input_signature=[tf.TensorSpec([None, PIXELS], tf.float32, "pixels")])
     def pixels(self, pixels: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -36,6 +35,15 @@ class DigitsModule(tf.Module):
         pixels = tf.reshape(tf.cast(images, tf.float32) / 255.0, [-1, PIXELS])
         probabilities = self.pixels(pixels)["probabilities"]
         return {"digits": tf.argmax(probabilities, axis=1), "probabilities": probabilities}
+
+
+class JudgingModule(DigitsModule):
+    """One that also judges whether there is a digit at all."""
+
+    def __init__(self, weights: Weights, novelty: Weights) -> None:
+        """`novelty`: float32 (784, H), (H,), (H, 1), (1,)."""
+        super().__init__(weights)
+        self.of_novelty = [_variable(each) for each in novelty]
 
     @tf.function(input_signature=[tf.TensorSpec([None, PIXELS], tf.float32, "pixels")])
     def judged(self, pixels: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -54,8 +62,8 @@ def _variable(value: NDArray[np.float32]) -> tf.Variable:
 
 def export(weights: Weights, folder: Path, novelty: Weights | None = None) -> None:
     """Writes saved_model.pb and variables/ into `folder`. Without `novelty`, there is no signature `judged`."""
-    module = DigitsModule(weights, novelty)
+    module = JudgingModule(weights, novelty) if novelty else DigitsModule(weights)
     signatures = {"serving_default": module.pixels, "images": module.images}
-    if novelty:
+    if isinstance(module, JudgingModule):
         signatures["judged"] = module.judged
     tf.saved_model.save(module, str(folder), signatures=signatures)

@@ -24,8 +24,8 @@ class Metadata:
 
     labels: tuple[str, ...]
     fits_digits: bool
-    not_a_digit: float | None
     document: dict[str, Any] = field(repr=False)
+    not_a_digit: float | None = None
 
     @classmethod
     def read(cls, version: Path) -> "Metadata":
@@ -40,7 +40,7 @@ class Metadata:
         fit = document.get("fit", DIGITS)
         if fit not in (DIGITS, NEVER):
             raise ModelError(f"Expected {DIGITS!r} or {NEVER!r} as 'fit' in {version / FILE}; got {fit!r}.")
-        return cls(tuple(labels), fit == DIGITS, _threshold(document, version), document)
+        return cls(tuple(labels), fit == DIGITS, document, _threshold(document, version))
 
 
 def _threshold(document: dict[str, Any], version: Path) -> float | None:
