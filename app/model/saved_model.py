@@ -12,6 +12,7 @@ from app.model import engine
 from app.model.engine import PIXELS, Engine, Pixels, Probabilities
 from app.model.explain import Explanation, Network, explain, find_network
 from app.model.metadata import CLASSES, Metadata
+from app.model.report import read_report
 from app.model.runtime import prepare_tensorflow
 from app.model.versions import ModelError, first_line
 
@@ -37,6 +38,7 @@ class SavedModel:
     name: str
     version: int
     metadata: Metadata
+    report: bytes | None = field(repr=False)  # a page; read once, so that it is of the version that answers
     _run: Engine = field(repr=False)
     _loaded: Any = field(repr=False)  # the variables live as long as this does
     _network: Network | None = field(repr=False)  # for explaining
@@ -75,7 +77,7 @@ def load(version: Path) -> SavedModel:
     run = engine.build(loaded.signatures["serving_default"])
     _warm_up(run, version)
     network = find_network(loaded, *_examples(run))
-    return SavedModel(version.parent.name, int(version.name), metadata, run, loaded, network)
+    return SavedModel(version.parent.name, int(version.name), metadata, read_report(version), run, loaded, network)
 
 
 def _check_signatures(signatures: Mapping[str, Any], version: Path) -> None:
