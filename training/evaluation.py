@@ -74,11 +74,17 @@ class Evaluation:
         """The 95% interval of the accuracy: where that of all such pictures lies, as far as these can tell."""
         return wilson(int(self.right.sum()), len(self.right))
 
+    @cached_property
+    def losses(self) -> NDArray[np.float64]:
+        """-ln(probability of the true class) of each picture, (N,), in nats."""
+        of_truth = self.probabilities[np.arange(len(self.truth)), self.truth].astype(np.float64)
+        losses: NDArray[np.float64] = -np.log(np.maximum(of_truth, np.finfo(np.float32).tiny))  # ln(0) has no mean
+        return losses
+
     @property
     def log_loss(self) -> float:
-        """The mean of -ln(probability of the true class), in nats a picture."""
-        of_truth = self.probabilities[np.arange(len(self.truth)), self.truth].astype(np.float64)
-        return float(-np.log(np.maximum(of_truth, np.finfo(np.float32).tiny)).mean())  # ln(0) has no mean
+        """The mean of `losses`, in nats a picture."""
+        return float(self.losses.mean())
 
     @cached_property
     def confusion(self) -> NDArray[np.int64]:

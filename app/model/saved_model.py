@@ -12,6 +12,7 @@ from app.model import engine
 from app.model.engine import PIXELS, Engine, Pixels, Probabilities, Rows
 from app.model.explain import Explanation, Network, explain, find_network
 from app.model.metadata import CLASSES, Metadata
+from app.model.report import read_report
 from app.model.runtime import prepare_tensorflow
 from app.model.versions import ModelError, first_line
 
@@ -42,6 +43,7 @@ class SavedModel:
     name: str
     version: int
     metadata: Metadata
+    report: bytes | None = field(repr=False)  # a page; read once, so that it is of the version that answers
     _run: Engine = field(repr=False)
     _judge: Engine = field(repr=False)
     _loaded: Any = field(repr=False)  # the variables live as long as this does
@@ -91,7 +93,8 @@ def load(version: Path) -> SavedModel:
     for each in {run, judge}:
         _warm_up(each, version)
     network = find_network(loaded, *_examples(run))
-    return SavedModel(version.parent.name, int(version.name), metadata, run, judge, loaded, network)
+    report = read_report(version)
+    return SavedModel(version.parent.name, int(version.name), metadata, report, run, judge, loaded, network)
 
 
 def _check_signatures(
