@@ -1,7 +1,7 @@
 """How a network is trained: each way a frozen value, written into the metadata of what it made."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, ClassVar, TypeAlias
 
 from training.augment import Distortion
@@ -44,11 +44,33 @@ class Augmented:
     distortion: Distortion = field(default_factory=Distortion)
 
 
-# Each has a name, epochs, and how many of the training pictures are held out: trained on never, for what is chosen.
-Recipe: TypeAlias = Book
+@dataclass(frozen=True)
+class Naive:
+    """Mini-batch SGD, by hand: a step subtracts `learning_rate` times the gradient over `batch_size` pictures; the
+    kernels begin at random between `init_from` and `init_to`, the biases at 0.
 
-RECIPES: dict[str, Recipe] = {recipe.name: recipe for recipe in (Book(),)}
-DEFAULT_RECIPE = Book.name
+    With these numbers 97.87, 97.77 and 97.89% of MNIST's test set are read right (seeds 0 to 2): above 97.0% from the
+    tenth epoch on, and after the twentieth less than 0.1 point an epoch is left to gain.
+    """
+
+    name: str = "naive"
+    held_out: ClassVar[int] = 0
+    epochs: int = 20
+    batch_size: int = 128
+    learning_rate: float = 0.1
+    init_from: float = -0.05
+    init_to: float = 0.05
+
+
+# The notebook's own numbers: its kernels begin between 0 and 0.1 (`training.naive.build_network` says what comes of
+# that). 81.7, 77.3 and 70.4% are read right; at the rate 0.1 and after 20 epochs, 95.3, 97.1 and 95.0%.
+NOTEBOOK = Naive("naive-notebook", epochs=5, learning_rate=0.001, init_from=0.0, init_to=0.1)
+
+# Each has a name, epochs, and how many of the training pictures are held out: trained on never, for what is chosen.
+Recipe: TypeAlias = Book | Augmented | Naive
+
+RECIPES: dict[str, Recipe] = {recipe.name: recipe for recipe in (Augmented(), Book(), Naive(), NOTEBOOK)}
+DEFAULT_RECIPE = Augmented.name
 
 
 def to_metadata(recipe: Recipe) -> dict[str, Any]:
@@ -61,13 +83,13 @@ def from_metadata(document: Mapping[str, Any]) -> Recipe:
 
     Raises: TrainingError, when there is none of that name, or it has other parameters.
     """
-    parameters = {name: tuple(value) if isinstance(value, list) else value for name, value in document.items()}
+    parameters = dict(document)
     name = parameters.pop("name", None)
     if name not in RECIPES:
         raise TrainingError(f"Expected one of the recipes {', '.join(RECIPES)}; got {name!r}.")
-    kind: Any = type(RECIPES[name])
     try:
-        recipe: Recipe = kind(**parameters)
+        if "distortion" in parameters:
+            parameters["distortion"] = Distortion(**parameters["distortion"])
+        return replace(RECIPES[name], **parameters)
     except TypeError as error:
         raise TrainingError(f"Expected the parameters of the recipe {name}; {error}.") from error
-    return recipe
