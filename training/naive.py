@@ -209,7 +209,7 @@ def train_epoch(
     return loss / seen, right / seen
 
 
-def train(  # noqa: PLR0913 - what every recipe's training takes
+def train(
     recipe: Naive, pictures: Labelled, held_out: Labelled, seed: int, checkpoint: Checkpoint, progress: Progress
 ) -> Trained:
     """Mini-batch stochastic gradient descent over `pictures`, for as many epochs as `recipe` says.
@@ -230,7 +230,7 @@ def train(  # noqa: PLR0913 - what every recipe's training takes
         history = (*history, epoch)
         checkpoint.save(State(number, dict(zip(NAMES, weights_of(network), strict=True)), history))
         progress.end_epoch(epoch)
-    return Trained(weights_of(network), history, lambda pixels: probabilities(network, pixels))
+    return Trained(weights_of(network), history)
 
 
 # 6. What comes of it
@@ -262,9 +262,3 @@ def judge(network: NaiveSequential, pictures: Labelled) -> tuple[float | None, f
     log_probabilities = network(tf.constant(normalize(pictures.x)))  # (n, 10)
     right = int(count_right(log_probabilities, labels))
     return float(cross_entropy(log_probabilities, labels)), right / len(pictures.x)
-
-
-def probabilities(network: NaiveSequential, pixels: NDArray[np.float32]) -> NDArray[np.float32]:
-    """float32 (N, 784) in 0..1 → float32 (N, 10): exp takes the logarithm away again, and leaves the softmax."""
-    answer: NDArray[np.float32] = tf.exp(network(tf.constant(pixels))).numpy()
-    return answer
