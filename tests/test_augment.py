@@ -3,6 +3,7 @@
 import cv2
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from app.images.normalize import Grey
 from training.augment import AT_ONCE, Distortion, _fields, distort
@@ -50,10 +51,11 @@ def test_more_pictures_than_fit_on_a_sheet_keep_their_order(mnist: Dataset) -> N
 
 
 def test_a_shift_moves_by_at_most_so_many_pixels(digits: Grey) -> None:
-    def centre(images: Grey) -> np.ndarray:
+    def centre(images: Grey) -> NDArray[np.float64]:
         places = np.arange(28)
         ink = images.astype(np.float64)
-        return (ink.sum(axis=1) @ places) / ink.sum(axis=(1, 2))
+        centres: NDArray[np.float64] = (ink.sum(axis=1) @ places) / ink.sum(axis=(1, 2))
+        return centres
 
     gone = centre(moved(digits, Distortion(0, 0, 0, 1.5, 0, 4, 0))) - centre(digits)
     assert 1.0 < np.abs(gone).max() < 1.6

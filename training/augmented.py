@@ -123,13 +123,13 @@ class Learner:
 
     def state(self) -> dict[str, NDArray[Any]]:
         """All that the next epoch depends on."""
-        return {each.path: each.numpy() for each in self._variables()}
+        return {str(place): each.numpy() for place, each in enumerate(self._variables())}
 
     def restore(self, arrays: dict[str, NDArray[Any]]) -> None:
         """Goes on from what `state` gave; from nothing, stays at the beginning."""
         if arrays:
-            for each in self._variables():
-                each.assign(arrays[each.path])
+            for place, each in enumerate(self._variables()):
+                each.assign(arrays[str(place)])
 
     def _variables(self) -> list[Any]:
         return [*self.network.trainable_variables, *self._optimizer.variables]
