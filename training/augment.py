@@ -35,7 +35,7 @@ class Distortion:
     rotation: float = 0.2
     scale: float = 0.14
     shear: float = 0.15
-    shift: float = 1.2
+    shift: float = 0.6
     elastic: float = 36.0
     smoothness: float = 4.0
     stroke: float = 0.3

@@ -14,7 +14,7 @@ from app.images.fit import fit
 from app.images.normalize import SIDE, Grey
 
 SHEET = 112  # pixels each way of what is drawn on
-FITTED = 0.7  # of those whose oddity `fit` leaves go through it, as most do that the service is sent
+FITTED = 0.4  # of those whose oddity `fit` leaves go through it, as most do that the service is sent
 
 Random = np.random.Generator
 Draw = Callable[[Grey, Random], Grey]
