@@ -6,7 +6,7 @@ import math
 import os
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -76,12 +76,31 @@ def path_of(models: Path, identity: Mapping[str, Any]) -> Path:
     return models / f"{PREFIX}{hashlib.sha256(text.encode()).hexdigest()[:16]}{SUFFIX}"
 
 
+def open_checkpoint(path: Path, resume: bool, say: Callable[[str], None]) -> Checkpoint:
+    """The checkpoint at `path`. It is gone on from when `resume` says so, and it can be read; `say` tells what is done.
+
+    That there is none to resume is no error: what restarts an interrupted training always says --resume.
+    """
+    if not path.exists():
+        if resume:
+            say("no checkpoint of this training is there: it starts from the beginning")
+        return Checkpoint(path)
+    try:
+        state = read(path)
+    except TrainingError as error:
+        say(f"{error} It starts from the beginning.")
+        return Checkpoint(path)
+    if not resume:
+        say(f"a checkpoint of this training, after epoch {state.epoch}, is left aside: --resume would go on from it")
+        return Checkpoint(path)
+    say(f"goes on after epoch {state.epoch}")
+    return Checkpoint(path, state)
+
+
 def read(path: Path) -> State:
     """Raises: TrainingError, when there is none, or it is damaged."""
     try:
-        with np.load(path) as archive:  # without pickles
-            names = archive.files
-        arrays = read_npz(path, names)
+        arrays = read_npz(path)
         history = tuple(map(_epoch, arrays.pop(HISTORY)))
         epoch = int(arrays.pop(EPOCH))
     except (*BROKEN_FILE, TypeError) as error:

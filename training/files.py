@@ -38,15 +38,15 @@ BROKEN_FILE = (
 Bytes = NDArray[np.uint8]
 
 
-def read_npz(path: Path, names: Iterable[str]) -> dict[str, Any]:
-    """The arrays of these names.
+def read_npz(path: Path, names: Iterable[str] | None = None) -> dict[str, Any]:
+    """The arrays of these names, or all there are.
 
     Raises: one of BROKEN_FILE, when it is no .npz file, is damaged, or lacks one of them.
     """
     with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
         if not isinstance(archive, np.lib.npyio.NpzFile):
             raise ValueError("it is no .npz archive")
-        return {name: archive[name] for name in names}
+        return {name: archive[name] for name in names or archive.files}
 
 
 def read_idx_folder(folder: Path) -> dict[str, Bytes]:

@@ -60,7 +60,7 @@ class Bar(Lines):
     def __init__(self, epochs: int, pictures: int, finished: int = 0, console: Console | None = None) -> None:
         """`pictures`: of one epoch. `finished`: epochs that an earlier run has done."""
         super().__init__(epochs)
-        self._pictures = pictures
+        self._pictures, self._loss = pictures, ""
         self._bars = Bars(
             TextColumn("{task.description}"),
             BarColumn(bar_width=None),
@@ -79,8 +79,9 @@ class Bar(Lines):
         self._bars.update(self._task, description=f"epoch {number}/{self._epochs}")
 
     def advance(self, pictures: int, loss: float | None, accuracy: float | None) -> None:
-        words = [f"{name} {value:.4f}" for name, value in (("loss", loss), ("accuracy", accuracy)) if value is not None]
-        self._bars.update(self._task, advance=pictures, loss=" ".join(words))
+        known = [f"{name} {value:.4f}" for name, value in (("loss", loss), ("accuracy", accuracy)) if value is not None]
+        self._loss = " ".join(known) or self._loss
+        self._bars.update(self._task, advance=pictures, loss=self._loss)
 
     def end_epoch(self, epoch: Epoch) -> None:
         super().end_epoch(epoch)

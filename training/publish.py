@@ -39,8 +39,19 @@ def check_folder(models: Path) -> None:
         pass
 
 
-def publish(weights: Weights, predict: Predict, metadata: dict[str, Any], models: Path) -> Path:
-    """Writes the next version and returns its folder, `models/<number>`.
+def nothing_more(folder: Path) -> None:
+    """For versions without further files."""
+
+
+def publish(
+    weights: Weights,
+    predict: Predict,
+    metadata: dict[str, Any],
+    models: Path,
+    extras: Callable[[Path], None] = nothing_more,
+) -> Path:
+    """Writes the next version and returns its folder, `models/<number>`. `extras` writes more files into the folder
+    that it gets, which has model and metadata by then.
 
     It is written beside the versions, loaded back as the service will load it, compared with `predict` (the network
     as it was trained: float32 (N, 784) → float32 (N, 10)), and then renamed into place in one step. Killed at any
@@ -53,6 +64,7 @@ def publish(weights: Weights, predict: Predict, metadata: dict[str, Any], models
         export(weights, staged)
         (staged / FILE).write_text(json.dumps(metadata, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
         _compare(saved_model.load(staged), predict)
+        extras(staged)
         _settle(staged)
         return _put_in_place(staged, models)
 
