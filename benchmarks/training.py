@@ -46,7 +46,7 @@ def one() -> Run:
         began, began_cpu = time.perf_counter(), time.process_time()
         trained = book.train(recipe, pictures, held_out, 0, checkpoint, progress)
         seconds, cpu = time.perf_counter() - began, time.process_time() - began_cpu
-    return Run(seconds, cpu, Evaluation(trained.predict(normalize(data.x_test)), data.y_test).accuracy)
+    return Run(seconds, cpu, Evaluation(trained.answer(normalize(data.x_test)), data.y_test).accuracy)
 
 
 def measure(way: str) -> Run:

@@ -74,7 +74,7 @@ def test_it_predicts_what_its_weights_say(pictures: Labelled, tmp_path: Path) ->
     network = build(RECIPE, 0)
     network.set_weights(result.weights)
     pixels = normalize(pictures.x[:7])
-    assert np.abs(result.predict(pixels) - np.asarray(network(pixels))).max() <= 1e-6
+    assert np.abs(result.answer(pixels) - np.asarray(network(pixels))).max() <= 1e-6
 
 
 def test_batches_are_the_pictures_in_the_order_asked_for(pictures: Labelled) -> None:

@@ -38,7 +38,7 @@ def train(
         epochs = (*epochs, Epoch(history["loss"][0], history["accuracy"][0]))
         progress.end_epoch(epochs[-1])
         checkpoint.save(state_of(network, epochs))
-    return Trained(network.get_weights(), epochs, lambda pixels: np.asarray(network(pixels)))
+    return Trained(network.get_weights(), epochs)
 
 
 def build(recipe: Book, seed: int) -> keras.Sequential:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from app.model.metadata import NOT_A_DIGIT
 from training.dataset import Dataset
 from training.evaluation import Evaluation
 from training.provenance import code_version, package_versions
@@ -38,7 +39,20 @@ def describe(origin: dict[str, Any], data: Dataset, trained: Trained, evaluation
         },
         "labels": list(data.labels),
         "fit": data.fit,
+        **_temperature(trained),
+        **_thresholds(trained),
     }
+
+
+def _temperature(trained: Trained) -> dict[str, Any]:
+    return {} if trained.temperature is None else {"temperature": trained.temperature}
+
+
+def _thresholds(trained: Trained) -> dict[str, Any]:
+    """Which novelty is said aloud, and of how many digits it is said in error."""
+    if trained.novelty is None:
+        return {}
+    return {"thresholds": {NOT_A_DIGIT: trained.novelty.threshold}, "false_alarms": trained.novelty.false_alarms}
 
 
 def _held_out(trained: Trained) -> dict[str, float]:

@@ -34,10 +34,10 @@ class Novelty:
     threshold: float
     false_alarms: float
 
-    def score(self, images: Grey) -> NDArray[np.float32]:
-        """uint8 (N, 28, 28) → float32 (N,)."""
+    def score(self, pixels: NDArray[np.float32]) -> NDArray[np.float32]:
+        """float32 (N, 784) in 0..1 → float32 (N,)."""
         w1, b1, w2, b2 = self.weights
-        hidden = np.maximum(normalize(images) @ w1 + b1, 0)
+        hidden = np.maximum(pixels @ w1 + b1, 0)
         score: NDArray[np.float32] = (hidden @ w2 + b2)[:, 0]
         return score
 
@@ -56,7 +56,7 @@ def learn_novelty(
     images = np.concatenate([known, *[strange] * ROUNDS])[order]
     is_strange = np.concatenate([np.zeros(len(known)), np.ones(ROUNDS * len(strange))])[order].astype(np.float32)
     novelty = Novelty(_fit(images, is_strange, seed), 0.0, false_alarms)
-    threshold = float(np.quantile(novelty.score(held_out), 1 - false_alarms))
+    threshold = float(np.quantile(novelty.score(normalize(held_out)), 1 - false_alarms))
     return Novelty(novelty.weights, threshold, false_alarms)
 
 

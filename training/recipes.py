@@ -73,6 +73,11 @@ RECIPES: dict[str, Recipe] = {recipe.name: recipe for recipe in (Augmented(), Bo
 DEFAULT_RECIPE = Augmented.name
 
 
+def suited(recipe: Recipe, digits: bool) -> Recipe:
+    """`recipe` without what is about digits alone, where the classes aren't `digits`."""
+    return replace(recipe, drawn=0, oddities=0) if isinstance(recipe, Augmented) and not digits else recipe
+
+
 def to_metadata(recipe: Recipe) -> dict[str, Any]:
     """All that `recipe` consists of, as metadata.json has it."""
     return {"name": recipe.name} | asdict(recipe)

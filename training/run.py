@@ -1,28 +1,39 @@
 """One training from beginning to end: dataset → train → evaluate → gate → publish."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from app.images.normalize import normalize
+import numpy as np
+
+from app.images.normalize import Grey, normalize
+from app.model.metadata import DIGITS
 from training import dataset, gate, metadata
+from training.augment import distort
 from training.checkpoint import Checkpoint, open_checkpoint, path_of
 from training.dataset import Dataset, Labelled
 from training.errors import Interrupted, Refused
 from training.evaluation import Evaluation
+from training.network import forward
 from training.progress import Progress, show
 from training.publish import check_folder, publish
-from training.recipes import Book, Recipe
+from training.recipes import Augmented, Book, Naive, Recipe, suited
+from training.report import Findings, write_report
 from training.trained import Trained
 
+EXAMPLES = 48  # distorted pictures in the report
 FIRST = 10  # test pictures whose classes are shown, as in the notebook
 
 Train: TypeAlias = Callable[[Any, Labelled, Labelled, int, Checkpoint, Progress], Trained]
 # How each kind of recipe trains: a module with a function `train`, imported when it is needed.
-MODULES: dict[type[Recipe], str] = {Book: "training.book"}
+MODULES: dict[type[Recipe], str] = {
+    Augmented: "training.augmented",
+    Book: "training.book",
+    Naive: "training.naive",
+}
 
 say = partial(print, flush=True)
 
@@ -62,18 +73,31 @@ def run(fit: Fit) -> Result:
     check_folder(fit.models)
     data = dataset.load(fit.data, fit.labels)
     say(f"{data.source}: {len(data.x_train)} training and {len(data.x_test)} test pictures")
+    fit = replace(fit, recipe=suited(fit.recipe, data.fit == DIGITS))
     origin = metadata.origin(fit.recipe, fit.seed, data)
     checkpoint = open_checkpoint(path_of(fit.models, origin), fit.resume, say)
 
     trained = _train(fit, data, checkpoint)
-    evaluation = Evaluation(trained.predict(normalize(data.x_test)), data.y_test)
+    evaluation = Evaluation(forward(trained.weights, normalize(data.x_test)), data.y_test)
     _tell(evaluation)
     _pass_gate(fit, data, evaluation, checkpoint)
     document = metadata.describe(origin, data, trained, evaluation)
-    folder = publish(trained.weights, trained.predict, document, fit.models)
+    findings = Findings(
+        document, trained.history, evaluation, data.x_test, trained.weights, _examples(fit.recipe, data, fit.seed)
+    )
+    novelty = trained.novelty.weights if trained.novelty else None
+    report = partial(write_report, findings=findings)
+    folder = publish(trained.weights, trained.answer, document, fit.models, novelty, report)
     checkpoint.remove()
     say(f"published {folder}: version {folder.name} is right for {evaluation.accuracy:.2%} of the test pictures")
     return Result(folder, evaluation)
+
+
+def _examples(recipe: Recipe, data: Dataset, seed: int) -> Grey:
+    """A few pictures as they were trained on, for the report; none, where that is as they are."""
+    if not isinstance(recipe, Augmented):
+        return data.x_train[:0]
+    return distort(data.x_train[:EXAMPLES], recipe.distortion, np.random.default_rng(seed))
 
 
 def _train(fit: Fit, data: Dataset, checkpoint: Checkpoint) -> Trained:

@@ -3,7 +3,10 @@
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from training.network import Weights
+import numpy as np
+from numpy.typing import NDArray
+
+from training.network import Weights, forward
 from training.novelty import Novelty
 
 
@@ -29,3 +32,11 @@ class Trained:
     history: tuple[Epoch, ...]
     temperature: float | None = None
     novelty: Novelty | None = None
+
+    def answer(self, pixels: NDArray[np.float32]) -> NDArray[np.float32]:
+        """What the exported model must answer to `pixels`, float32 (N, 784) in 0..1: probabilities, float32 (N, 10).
+
+        Where the novelty is judged, it stands in an eleventh column.
+        """
+        probabilities = forward(self.weights, pixels)
+        return probabilities if self.novelty is None else np.column_stack([probabilities, self.novelty.score(pixels)])
