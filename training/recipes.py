@@ -35,7 +35,7 @@ class Augmented:
 
     name: ClassVar[str] = "augmented"
     held_out: int = 5000
-    epochs: int = 400
+    epochs: int = 600
     batch_size: int = 512
     rate: float = 3e-3
     drawn: int = 10_000
