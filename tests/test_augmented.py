@@ -27,6 +27,8 @@ class Silent:
 
     def end_epoch(self, epoch: Epoch) -> None: ...
 
+    def stage(self, what: str) -> None: ...
+
 
 class Interrupted(Checkpoint):
     """Stops the training after `epoch`, as Ctrl-C would."""

@@ -59,6 +59,9 @@ class Told:
     def end_epoch(self, epoch: Epoch) -> None:
         self.ended.append(epoch)
 
+    def stage(self, what: str) -> None:
+        raise AssertionError(f"there is nothing to do but epochs, not {what}")
+
 
 def train_on(
     pictures: Labelled,

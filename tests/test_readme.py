@@ -34,6 +34,7 @@ ELSEWHERE = {
     'make bench PEERS="litserve bentoml pytriton"': "takes minutes, and gigabytes",
     ".venv/bin/python -m benchmarks.profile": "takes minutes; tests/test_benchmarks.py tests its parts",
     ".venv/bin/python -m benchmarks.training": "takes a minute; tests/test_benchmarks.py tests its parts",
+    "make train": "takes minutes; the same with RECIPE=book is run here",
     "make check": "is run by .ci/run",
     "make image": "is built and run by tests/container",
     "docker run --rm -p 8000:8000 digits": "is built and run by tests/container",

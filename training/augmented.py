@@ -45,6 +45,8 @@ def train(
         history.append(Epoch(loss, accuracy, *learner.evaluate(held_out)))
         progress.end_epoch(history[-1])
         checkpoint.save(State(epoch, learner.state(), tuple(history)))
+    if recipe.oddities and len(held_out.x):
+        progress.stage("learning what isn't a digit ...")
     return _finished(recipe, learner, pictures, held_out, seed, tuple(history))
 
 

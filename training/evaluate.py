@@ -5,8 +5,12 @@ from pathlib import Path
 
 import numpy as np
 
+from app.images.normalize import normalize
+from app.model.metadata import CLASSES
+from app.model.saved_model import SavedModel
 from training import dataset
 from training.evaluation import Evaluation
+from training.files import Bytes
 from training.tables import table
 from training.versions import evaluate, load_version
 
@@ -24,20 +28,28 @@ def report(folder: Path, data: Path | None) -> str:
     labels = model.metadata.labels
     parts = (
         f"{model.name} version {model.version} on {len(pictures.x_test)} test pictures of {pictures.source}",
-        _figures(evaluation),
+        _figures(evaluation, warned(model, pictures.x_test)),
         _classes(evaluation, labels),
         _pairs(evaluation, labels),
     )
     return "\n\n".join(filter(None, parts))
 
 
-def _figures(evaluation: Evaluation) -> str:
+def warned(model: SavedModel, images: Bytes) -> float | None:
+    """The share of `images`, uint8 (N, 28, 28), that are said not to look like digits; None, if that is never said."""
+    threshold = model.metadata.not_a_digit
+    return None if threshold is None else float((model.judge(normalize(images))[:, CLASSES] > threshold).mean())
+
+
+def _figures(evaluation: Evaluation, false_alarms: float | None) -> str:
     low, high = evaluation.interval
+    alarms = [] if false_alarms is None else [("said not to look like a digit", f"{false_alarms:.2%}")]
     return table(
         ("accuracy", f"{evaluation.accuracy:.2%}"),
         ("its 95% interval", f"{low:.2%} to {high:.2%}"),
         ("loss", f"{evaluation.log_loss:.4f}"),
         ("calibration error, 15 bins", f"{evaluation.calibration_error:.4f}"),
+        *alarms,
     )
 
 

@@ -25,6 +25,9 @@ class Progress(Protocol):
     def end_epoch(self, epoch: Epoch) -> None:
         """All of its pictures are done."""
 
+    def stage(self, what: str) -> None:
+        """What is done once all epochs are: it takes a while, and nobody can say how long."""
+
 
 class Lines:
     """One plain line for each epoch."""
@@ -41,6 +44,9 @@ class Lines:
 
     def end_epoch(self, epoch: Epoch) -> None:
         self._say(line(self._number, self._epochs, epoch, time.monotonic() - self._began))
+
+    def stage(self, what: str) -> None:
+        self._say(what)
 
     def _say(self, text: str) -> None:
         print(text, file=self._file, flush=True)
