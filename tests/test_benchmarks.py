@@ -160,7 +160,7 @@ def test_training_is_compared_by_medians_of_fresh_processes(monkeypatch: pytest.
     runs = {"notebook": [Run(6, 8, 0.98), Run(90, 8.4, 0.97), Run(7, 8.2, 0.98)], "book": [Run(3.5, 4.1, 0.98)]}
     assert "| book | 3.50 | 2.00 | 4.10 | 2.00 | 98.00% |" in training_speed.report(runs)
     monkeypatch.setitem(training_speed.WAYS, "notebook", ["benchmarks.nowhere"])
-    with pytest.raises(BenchmarkError, match="notebook ended with status 1: .*No module named benchmarks.nowhere"):
+    with pytest.raises(BenchmarkError, match=r"notebook ended with status 1: .*No module named benchmarks\.nowhere"):
         training_speed.measure("notebook")
 
 
