@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from app.images.normalize import normalize
 from training.book import Batches, build, train
@@ -83,3 +84,19 @@ def test_batches_are_the_pictures_in_the_order_asked_for(pictures: Labelled) -> 
     assert [len(x) for x, _ in batches] == [128] * 7 + [104]
     assert (np.concatenate([x for x, _ in batches]) == normalize(pictures.x)[order]).all()
     assert (np.concatenate([y for _, y in batches]) == pictures.y[order]).all()
+
+
+def test_each_epoch_has_an_order_of_its_own(
+    pictures: Labelled, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    orders: list[tuple[int, ...]] = []
+    in_order = Batches.in_order
+
+    def seen(batches: Batches, order: NDArray[np.int64]) -> object:
+        orders.append(tuple(order.tolist()))
+        return in_order(batches, order)
+
+    monkeypatch.setattr(Batches, "in_order", seen)
+    trained(pictures, Checkpoint(tmp_path / "file.npz"))
+    assert len(set(orders)) == RECIPE.epochs
+    assert {tuple(sorted(order)) for order in orders} == {tuple(range(len(pictures.x)))}
