@@ -26,7 +26,7 @@ test: $(DEV) ## run all tests (ARGS= for pytest's options)
 	@tests/fetch_fashion.sh
 	@.venv/bin/python -m pytest --cov $(ARGS)
 
-train: $(RUN) ## train and publish the next version (RECIPE=, DATA=path, LABELS=file, MODELS=folder, SEED=0, EPOCHS=)
+train: $(RUN) ## train and publish the next version (RECIPE=augmented, DATA=path, LABELS=file, MODELS=folder, SEED=0, EPOCHS=)
 	@exec .venv/bin/python -m training fit --recipe "$(RECIPE)" $(if $(DATA),--data "$(DATA)") $(if $(LABELS),--labels "$(LABELS)") \
 	  $(if $(MODELS),--models "$(MODELS)") $(if $(SEED),--seed "$(SEED)") $(if $(EPOCHS),--epochs "$(EPOCHS)") $(ARGS)
 

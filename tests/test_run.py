@@ -20,7 +20,7 @@ from tests.support import CHECKOUT, encode, waiting
 from training.checkpoint import PREFIX
 from training.dataset import Dataset
 from training.network import build_network
-from training.recipes import DEFAULT_RECIPE, Book, from_metadata
+from training.recipes import DEFAULT_RECIPE, Augmented, Book, Naive, Recipe, from_metadata
 from training.run import Fit, run
 
 
@@ -51,7 +51,7 @@ def models(tmp_path_factory: pytest.TempPathFactory, data: Path) -> Path:
     """A folder with two versions from two runs with the same seed, and a third from another seed."""
     models = tmp_path_factory.mktemp("trained") / "mnist_mlp"
     for seed in ("5", "5", "6"):
-        result = train("fit", "--data", data, "--models", models, "--seed", seed)
+        result = train("fit", "--recipe", "book", "--data", data, "--models", models, "--seed", seed)
         assert result.returncode == 0, result.stderr
         (models.parent / "output.txt").write_text(result.stdout)
     return models
@@ -140,11 +140,41 @@ def test_help_teaches() -> None:
     assert "fit --data fashion --labels names.txt" in " ".join(train("fit", "--help").stdout.split())
 
 
-def test_metadata_is_enough_to_train_the_same_again(models: Path, data: Path, tmp_path: Path) -> None:
-    metadata = json.loads((models / "3" / "metadata.json").read_text())
+# Short, but with all that the whole recipe does.
+SHORT: tuple[Recipe, ...] = (
+    Book(epochs=2),
+    Naive(epochs=2),
+    Augmented(epochs=2, held_out=1000, drawn=100, oddities=200),
+)
+
+
+@pytest.mark.parametrize("recipe", SHORT, ids=lambda recipe: recipe.name)
+def test_metadata_is_enough_to_train_the_same_again(recipe: Recipe, data: Path, tmp_path: Path) -> None:
+    first = run(Fit(recipe, tmp_path / "first", data, seed=8))
+    metadata = json.loads((first.folder / "metadata.json").read_text())
     again = run(Fit(from_metadata(metadata["recipe"]), tmp_path / "again", data, seed=metadata["seed"]))
-    assert json.loads((again.folder / "metadata.json").read_text())["data"] == metadata["data"]
-    assert weights_of(again.folder) == weights_of(models / "3")
+    assert json.loads((again.folder / "metadata.json").read_text()) == metadata
+    assert weights_of(again.folder) == weights_of(first.folder)
+    assert (again.folder / "report" / "index.html").read_text().startswith("<!doctype html>")
+
+
+def test_an_augmented_version_is_served_with_its_judgement(data: Path, tmp_path: Path) -> None:
+    folder = run(Fit(SHORT[-1], tmp_path / "mnist_mlp", data)).folder
+    metadata = json.loads((folder / "metadata.json").read_text())
+    assert metadata["false_alarms"] == 0.005
+    model = saved_model.load(folder)
+    assert model.metadata.not_a_digit == metadata["thresholds"]["not_a_digit"]
+    assert model.judge(np.ones((1, 784), np.float32)).shape == (1, 11)
+
+
+def test_what_is_no_digit_is_trained_without_what_is_about_digits(data: Path, tmp_path: Path) -> None:
+    names = tmp_path / "names.txt"
+    names.write_text("".join(f"kind {number}\n" for number in range(10)))
+    folder = run(Fit(SHORT[-1], tmp_path / "kinds", data, names)).folder
+    metadata = json.loads((folder / "metadata.json").read_text())
+    assert (metadata["recipe"]["drawn"], metadata["recipe"]["oddities"]) == (0, 0)
+    assert metadata["fit"] == "never"
+    assert "thresholds" not in metadata
 
 
 def test_what_is_worse_is_refused_and_kept_for_who_wants_it_all_the_same(
@@ -152,7 +182,7 @@ def test_what_is_worse_is_refused_and_kept_for_who_wants_it_all_the_same(
 ) -> None:
     folder = tmp_path / "models"
     shutil.copytree(models, folder)
-    worse = ("fit", "--data", data, "--models", folder, "--epochs", "1")
+    worse = ("fit", "--recipe", "book", "--data", data, "--models", folder, "--epochs", "1")
     refused = train(*worse)
     assert refused.returncode == 3
     assert "Version 3, of the same data, is right for 9" in refused.stderr
@@ -166,10 +196,14 @@ def test_what_is_worse_is_refused_and_kept_for_who_wants_it_all_the_same(
     assert not list(folder.glob(PREFIX + "*"))
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_interrupted_it_ends_with_130_and_goes_on_when_resumed(tmp_path: Path, data: Path, number: int) -> None:
+@pytest.mark.parametrize(
+    ("recipe", "number"), [("book", signal.SIGINT), ("book", signal.SIGTERM), ("augmented", signal.SIGINT)]
+)
+def test_interrupted_it_ends_with_130_and_goes_on_when_resumed(
+    tmp_path: Path, data: Path, recipe: str, number: int
+) -> None:
     folder = tmp_path / "models"
-    options = ("fit", "--data", data, "--models", folder, "--epochs", "1000")
+    options = ("fit", "--recipe", recipe, "--data", data, "--models", folder, "--epochs", "1000")
     assert interrupt(tmp_path / "log", "2/1000 loss", number, *options) == 130
     log = (tmp_path / "log").read_text()
     assert "nothing is published. The same command with --resume goes on from there." in log
