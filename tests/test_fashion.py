@@ -7,7 +7,9 @@ from pathlib import Path
 import httpx
 import pytest
 
+from app.model.saved_model import SavedModel
 from app.settings import Settings
+from benchmarks import novelty
 from tests.conftest import serving
 from tests.fashion import MISSING, NAMES, find_fashion
 from tests.support import encode
@@ -48,6 +50,17 @@ def test_its_metadata_names_the_classes_and_says_that_they_are_no_digits(trained
     assert metadata["labels"] == list(NAMES)
     assert metadata["fit"] == "never"
     assert metadata["metrics"]["test_accuracy"] == trained.evaluation.accuracy
+
+
+def test_the_shipped_version_tells_clothes_from_digits(shipped: SavedModel, clothes: Dataset, mnist: Dataset) -> None:
+    threshold = shipped.metadata.not_a_digit
+    assert threshold is not None
+    digits, garments = (novelty.score(shipped, images) for images in (mnist.x_test, clothes.x_test))
+    assert novelty.auroc(digits, garments) >= 0.99
+    assert (digits > threshold).mean() <= 0.01
+    sheet = novelty.report(shipped, clothes.x_test[:200])
+    assert "| MNIST's test digits | 10,000 | 0." in sheet
+    assert "| not digits, fitted | " in sheet
 
 
 def test_it_is_served_with_its_names(trained: Result, clothes: Dataset) -> None:
