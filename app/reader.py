@@ -24,6 +24,7 @@ from app.model.saved_model import SavedModel
 from app.telemetry.metrics import BATCH
 
 NOT_A_DIGIT = "This doesn't look like a digit; the answer is the digit it is least unlike."
+DOUBTED = AS_IT_IS._replace(warnings=(NOT_A_DIGIT,))
 
 
 class Answer(NamedTuple):
@@ -103,7 +104,7 @@ class Reader:
         """
         with self._admitted:
             image, note = await self._prepared(data, may_fit, preview)
-            return self._answer((await self._batcher(image[np.newaxis]))[0], note)
+            return self._judged((await self._batcher(image[np.newaxis]))[0], note)
 
     async def explain(self, data: bytes, may_fit: bool = True, preview: bool = False) -> tuple[Answer, Explanation]:
         """Answers the picture file `data`, and says which pixels spoke for the answer.
@@ -112,7 +113,7 @@ class Reader:
         """
         with self._admitted:
             image, note = await self._prepared(data, may_fit, preview)
-            answer = self._answer((await self._batcher(image[np.newaxis]))[0], note)
+            answer = self._judged((await self._batcher(image[np.newaxis]))[0], note)
             return answer, self.model.explain(normalize(image), answer.digit)
 
     async def read_many(self, files: list[bytes]) -> list[Answer | ServiceError]:
@@ -124,7 +125,7 @@ class Reader:
             prepared = await self._backroom.run(lambda: [self._prepare_or_error(data) for data in files])
             good = [each[0] for each in prepared if not isinstance(each, ServiceError)]
             rows = iter(await self._batcher(np.stack(good)) if good else ())
-            return [each if isinstance(each, ServiceError) else self._answer(next(rows), each[1]) for each in prepared]
+            return [each if isinstance(each, ServiceError) else self._judged(next(rows), each[1]) for each in prepared]
 
     async def read_rows(self, data: bytes) -> Reading:
         """Answers each digit of the picture file `data`.
@@ -139,8 +140,8 @@ class Reader:
             found = await self._backroom.run(lambda: segment_file(data, self._max_pixels))
             images = np.stack([group.image for line in found.lines for group in line.groups])
             calls = [images[start : start + self._max_batch] for start in range(0, len(images), self._max_batch)]
-            rows = np.concatenate([await self._batcher(call) for call in calls])
-            return await self._backroom.run(lambda: self._reading(found, rows))
+            probabilities = np.concatenate([await self._batcher(call) for call in calls])[:, :CLASSES]
+            return await self._backroom.run(lambda: self._reading(found, probabilities))
 
     async def read_images(self, images: Grey) -> Rows:
         """Answers pictures that are prepared already: uint8 (N, 28, 28), white ink on black, 1 <= N <= `max_batch`.
@@ -157,18 +158,22 @@ class Reader:
         probabilities = rows[:, :CLASSES]
         digits = probabilities.argmax(axis=1)
         confidences = probabilities[np.arange(len(probabilities)), digits]
+        threshold = self.model.metadata.not_a_digit
+        strange = np.zeros(len(rows), bool) if threshold is None else rows[:, CLASSES] > threshold
         return [
-            Answer(digit, labels[digit], confidence, row[:CLASSES], self._warned(row, AS_IT_IS))
-            for digit, confidence, row in zip(digits.tolist(), confidences, rows, strict=True)
+            Answer(digit, labels[digit], confidence, row, DOUBTED if is_strange else AS_IT_IS)
+            for digit, confidence, row, is_strange in zip(
+                digits.tolist(), confidences, probabilities, strange.tolist(), strict=True
+            )
         ]
 
-    def _reading(self, found: Segmented, all_rows: Rows) -> Reading:
+    def _reading(self, found: Segmented, probabilities: NDArray[np.float32]) -> Reading:
         digits: list[DigitInRow] = []
         start = number = 0
         for line in found.lines:
-            rows = all_rows[start : start + len(line.groups)]
+            rows = probabilities[start : start + len(line.groups)]
             start += len(line.groups)
-            chosen = choose(line.pieces, line.groups, rows[:, :CLASSES], len(found.lines) == 1)
+            chosen = choose(line.pieces, line.groups, rows, len(found.lines) == 1)
             digits += [DigitInRow(self._answer(rows[each], AS_IT_IS), line.groups[each].box, number) for each in chosen]
             number += bool(chosen)
         if not digits:
@@ -196,14 +201,13 @@ class Reader:
         except ServiceError as error:
             return error
 
-    def _answer(self, row: Rows, note: PictureNote) -> Answer:
-        probabilities = row[:CLASSES]
-        digit = int(probabilities.argmax())
-        label = self.model.metadata.labels[digit]
-        return Answer(digit, label, probabilities[digit], probabilities, self._warned(row, note))
-
-    def _warned(self, row: Rows, note: PictureNote) -> PictureNote:
+    def _judged(self, row: Rows, note: PictureNote) -> Answer:
+        """The answer to one picture of its own, with a warning where it doesn't look like a digit."""
         threshold = self.model.metadata.not_a_digit
-        if threshold is None or row[CLASSES] <= threshold:
-            return note
-        return note._replace(warnings=(*note.warnings, NOT_A_DIGIT))
+        if threshold is not None and row[CLASSES] > threshold:
+            note = note._replace(warnings=(*note.warnings, NOT_A_DIGIT))
+        return self._answer(row[:CLASSES], note)
+
+    def _answer(self, probabilities: NDArray[np.float32], note: PictureNote) -> Answer:
+        digit = int(probabilities.argmax())
+        return Answer(digit, self.model.metadata.labels[digit], probabilities[digit], probabilities, note)

@@ -44,6 +44,13 @@ def test_no_picture_is_mixed_up_with_its_neighbour(digits: Grey) -> None:
     assert (forms[1::2] == 0).all()
 
 
+def test_strokes_do_not_grow_into_the_next_picture() -> None:
+    sheet = np.zeros((40, 28, 28), np.uint8)
+    sheet[::2] = 255
+    forms = moved(sheet, Distortion(0, 0, 0, 0, 0, 4, 1))
+    assert (forms[1::2] == 0).all()
+
+
 def test_more_pictures_than_fit_on_a_sheet_keep_their_order(mnist: Dataset) -> None:
     digits = mnist.x_train[: AT_ONCE + 5]
     assert np.array_equal(moved(digits, STILL), digits)

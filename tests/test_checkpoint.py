@@ -76,6 +76,16 @@ def test_one_that_is_there_is_gone_on_from_only_when_asked(path: Path, resume: b
     assert ("goes on after epoch 2" if resume else "--resume would go on from it") in said[0]
 
 
+def test_one_that_is_left_aside_is_only_replaced_by_one_that_has_come_further(path: Path) -> None:
+    begun_anew = open_checkpoint(written(path), False, lambda _: None)
+    begun_anew.save(State(1, {"w": np.zeros(6, np.float32)}, STATE.history[:1]))
+    begun_anew.write()
+    assert read(path).epoch == 2
+    begun_anew.save(State(3, {"w": np.zeros(6, np.float32)}, (*STATE.history, STATE.history[0])))
+    begun_anew.write()
+    assert read(path).epoch == 3
+
+
 def test_to_resume_what_was_never_begun_is_no_error(path: Path) -> None:
     said: list[str] = []
     assert open_checkpoint(path, True, said.append).resume() is None

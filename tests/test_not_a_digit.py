@@ -90,12 +90,20 @@ def test_without_a_threshold_nothing_is_judged(tmp_path: Path) -> None:
     assert model.judge(np.ones((2, 784), np.float32)).shape == (2, 10)
 
 
-@pytest.mark.parametrize("threshold", ["0.5", True, [], float("nan")])
+@pytest.mark.parametrize("threshold", ["0.5", True, [], float("nan"), 10**400])
 def test_a_threshold_that_is_no_number_is_refused(version: Path, tmp_path: Path, threshold: object) -> None:
     copy = shutil.copytree(version, tmp_path / "tiny" / "1")
     document = json.loads((copy / "metadata.json").read_text()) | {"thresholds": {"not_a_digit": threshold}}
     (copy / "metadata.json").write_text(json.dumps(document))
     with pytest.raises(ModelError, match="Expected a number as the threshold 'not_a_digit'"):
+        saved_model.load(copy)
+
+
+def test_thresholds_that_are_no_object_are_refused(version: Path, tmp_path: Path) -> None:
+    copy = shutil.copytree(version, tmp_path / "tiny" / "1")
+    document = json.loads((copy / "metadata.json").read_text()) | {"thresholds": 0.5}
+    (copy / "metadata.json").write_text(json.dumps(document))
+    with pytest.raises(ModelError, match="Expected an object as 'thresholds'"):
         saved_model.load(copy)
 
 

@@ -196,6 +196,16 @@ def test_what_is_worse_is_refused_and_kept_for_who_wants_it_all_the_same(
     assert not list(folder.glob(PREFIX + "*"))
 
 
+def test_other_classes_are_not_published_among_the_digits(models: Path, data: Path, tmp_path: Path) -> None:
+    names = tmp_path / "names.txt"
+    names.write_text("".join(f"kind {number}\n" for number in range(10)))
+    refused = train("fit", "--recipe", "book", "--data", data, "--labels", names, "--models", models, "--force")
+    assert refused.returncode == 2
+    assert "Expected the classes of version 3" in refused.stderr
+    assert "--models DIR" in refused.stderr
+    assert list_versions(models) == [1, 2, 3]
+
+
 @pytest.mark.parametrize(
     ("recipe", "number"), [("book", signal.SIGINT), ("book", signal.SIGTERM), ("augmented", signal.SIGINT)]
 )

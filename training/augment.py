@@ -65,9 +65,8 @@ def sample(images: Grey, x: Floats, y: Floats) -> Grey:
 
     All lie on one sheet, one below the other, for one call of OpenCV.
     """
-    edge = CENTRE
-    x = np.clip(x, -edge, edge, out=x) + np.float32(CENTRE)
-    y = np.clip(y, -edge, edge, out=y) + np.float32(CENTRE)
+    x = np.clip(x, -CENTRE, CENTRE) + np.float32(CENTRE)
+    y = np.clip(y, -CENTRE, CENTRE) + np.float32(CENTRE)
     y += (np.arange(len(images), dtype=np.float32) * SIDE)[:, np.newaxis]
     sheet = np.ascontiguousarray(images).reshape(-1, SIDE)
     seen: Grey = cv2.remap(sheet, x.reshape(-1, SIDE), y.reshape(-1, SIDE), cv2.INTER_LINEAR)
@@ -113,8 +112,9 @@ def _fields(smoothness: float) -> Floats:
 def _restroke(images: Grey, most: float, random: np.random.Generator) -> Grey:
     """Mixed with what they are one pixel thicker, or thinner, on each side of the strokes."""
     amount = random.uniform(-most, most, len(images)).astype(np.float32)[:, np.newaxis, np.newaxis]
-    sheet = np.ascontiguousarray(images).reshape(-1, SIDE)
-    thick, thin = (change(sheet, CROSS).reshape(images.shape) for change in (cv2.dilate, cv2.erode))
+    # a row of black between two pictures, so that neither grows into the other
+    sheet = np.pad(images, ((0, 0), (0, 1), (0, 0))).reshape(-1, SIDE)
+    thick, thin = (change(sheet, CROSS).reshape(-1, SIDE + 1, SIDE)[:, :SIDE] for change in (cv2.dilate, cv2.erode))
     changed = images + np.abs(amount) * (np.where(amount > 0, thick, thin).astype(np.float32) - images)
     restroked: Grey = np.rint(changed).astype(np.uint8)
     return restroked

@@ -3,8 +3,9 @@
 Then a temperature makes its confidence honest, and a second, small network learns what isn't a digit.
 """
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from typing import Any
 
 import keras
@@ -19,14 +20,13 @@ from training.checkpoint import Checkpoint, State
 from training.dataset import Labelled
 from training.evaluation import Evaluation
 from training.handwriting import write_digits
-from training.network import Weights, build_network, forward
+from training.network import Weights, build_network, forward, put
 from training.novelty import learn_novelty
 from training.progress import Progress
 from training.recipes import Augmented
 from training.trained import Epoch, Trained
 
 AHEAD = 2  # epochs that are made while others are learnt from
-REPORT = 10_000  # pictures between two reports of progress
 
 
 def train(
@@ -39,12 +39,13 @@ def train(
     state = checkpoint.resume() or State(0, {}, ())
     learner.restore(state.arrays)
     history = list(state.history)
-    for epoch, shown in enumerate(_epochs(recipe, pictures, seed, state.epoch), state.epoch + 1):
-        progress.begin_epoch(epoch)
-        loss, accuracy = learner.learn(shown, progress)
-        history.append(Epoch(loss, accuracy, *learner.evaluate(held_out)))
-        progress.end_epoch(history[-1])
-        checkpoint.save(State(epoch, learner.state(), tuple(history)))
+    with closing(_epochs(recipe, pictures, seed, state.epoch)) as epochs:
+        for epoch, shown in enumerate(epochs, state.epoch + 1):
+            progress.begin_epoch(epoch)
+            loss, accuracy = learner.learn(shown, progress)
+            history.append(Epoch(loss, accuracy, *learner.evaluate(held_out)))
+            progress.end_epoch(history[-1])
+            checkpoint.save(State(epoch, learner.state(), tuple(history)))
     if recipe.oddities and len(held_out.x):
         progress.stage("learning what isn't a digit ...")
     return _finished(recipe, learner, pictures, held_out, seed, tuple(history))
@@ -57,7 +58,7 @@ def _with_drawn(pictures: Labelled, count: int, seed: int) -> Labelled:
     return Labelled(np.concatenate([pictures.x, drawn.x]), np.concatenate([pictures.y, drawn.y]))
 
 
-def _epochs(recipe: Augmented, pictures: Labelled, seed: int, first: int) -> Iterator[Labelled]:
+def _epochs(recipe: Augmented, pictures: Labelled, seed: int, first: int) -> Generator[Labelled]:
     """The pictures of each epoch from number `first` on, in an order and in distortions of its own.
 
     They are made by a thread, while the epochs before are learnt from.
@@ -68,12 +69,15 @@ def _epochs(recipe: Augmented, pictures: Labelled, seed: int, first: int) -> Ite
         order = random.permutation(len(pictures.x))
         return Labelled(distort(pictures.x[order], recipe.distortion, random), pictures.y[order])
 
-    with ThreadPoolExecutor(1) as maker:
+    maker = ThreadPoolExecutor(1)
+    try:
         coming = [maker.submit(make, epoch) for epoch in range(first, min(first + AHEAD, recipe.epochs))]
         for epoch in range(first, recipe.epochs):
             if epoch + AHEAD < recipe.epochs:
                 coming.append(maker.submit(make, epoch + AHEAD))
             yield coming.pop(0).result()
+    finally:
+        maker.shutdown(cancel_futures=True)
 
 
 class Learner:
@@ -130,8 +134,8 @@ class Learner:
     def restore(self, arrays: dict[str, NDArray[Any]]) -> None:
         """Goes on from what `state` gave; from nothing, stays at the beginning."""
         if arrays:
-            for place, each in enumerate(self._variables()):
-                each.assign(arrays[str(place)])
+            variables = self._variables()
+            put((arrays[str(place)] for place in range(len(variables))), variables)
 
     def _variables(self) -> list[Any]:
         return [*self.network.trainable_variables, *self._optimizer.variables]

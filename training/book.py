@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from app.images.normalize import PIXELS
 from training.checkpoint import Checkpoint, State
 from training.dataset import Labelled
-from training.network import build_network
+from training.network import build_network, put
 from training.progress import Progress
 from training.recipes import Book
 from training.trained import Epoch, Trained
@@ -101,6 +101,5 @@ def resume(network: keras.Sequential, state: State | None) -> tuple[Epoch, ...]:
     if state is None:
         return ()
     for name, group in ((WEIGHTS, network.weights), (OPTIMIZER, network.optimizer.variables)):
-        for place, variable in enumerate(group):
-            variable.assign(state.arrays[f"{name}{place}"])
+        put((state.arrays[f"{name}{place}"] for place in range(len(group))), group)
     return state.history

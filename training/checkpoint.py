@@ -36,9 +36,12 @@ class State(NamedTuple):
 class Checkpoint:
     """One file for one training. Written at most every SECONDS, and whenever `write` is called."""
 
-    def __init__(self, path: Path, resumed: State | None = None) -> None:
-        """`resumed`: what the training goes on from, None when it starts from the beginning."""
+    def __init__(self, path: Path, resumed: State | None = None, left_aside: int = 0) -> None:
+        """`resumed`: what the training goes on from, None when it starts from the beginning. `left_aside`: how many
+        epochs the file at `path` has that isn't gone on from; it is only replaced by one that has more.
+        """
         self.path = path
+        self._left_aside = left_aside
         self.state = resumed
         self._resumed = resumed
         self._written = time.monotonic()
@@ -57,11 +60,11 @@ class Checkpoint:
             self.write()
 
     def write(self) -> None:
-        """Writes the last state, if there is one, whole or not at all.
+        """Writes the last state, if there is one, whole or not at all; unless what is there has come further.
 
         Raises: TrainingError.
         """
-        if self.state is not None:
+        if self.state is not None and self.state.epoch > self._left_aside:
             write(self.path, self.state)
         self._written = time.monotonic()
 
@@ -92,7 +95,7 @@ def open_checkpoint(path: Path, resume: bool, say: Callable[[str], None]) -> Che
         return Checkpoint(path)
     if not resume:
         say(f"a checkpoint of this training, after epoch {state.epoch}, is left aside: --resume would go on from it")
-        return Checkpoint(path)
+        return Checkpoint(path, left_aside=state.epoch)
     say(f"goes on after epoch {state.epoch}")
     return Checkpoint(path, state)
 

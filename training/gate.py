@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from app.model.metadata import Metadata
+from app.model.metadata import DIGITS, Metadata
 from app.model.versions import ModelError, list_versions
 from training.comparison import Comparison, compare, in_points
 from training.dataset import Dataset
@@ -31,6 +31,24 @@ def check(evaluation: Evaluation, models: Path, data: Dataset, force: bool, say:
         if comparison.second_is_worse and not force:
             raise Refused(sentence)
         say(sentence + (" It is published all the same, as --force says." if comparison.second_is_worse else ""))
+        return
+
+
+def check_classes(models: Path, data: Dataset) -> None:
+    """Makes sure that the newest version in `models` has the classes of `data`: people ask that folder for them.
+
+    Raises: TrainingError. No --force helps: other classes belong in another folder.
+    """
+    for number in reversed(list_versions(models)):
+        try:
+            there = Metadata.read(models / str(number))
+        except ModelError:
+            continue
+        if (there.labels, there.fits_digits) != (data.labels, data.fit == DIGITS):
+            raise TrainingError(
+                f"Expected the classes of version {number} in {models}, {', '.join(there.labels)}; "
+                f"got {', '.join(data.labels)}. Name another folder: --models DIR."
+            )
         return
 
 

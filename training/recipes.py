@@ -4,7 +4,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, ClassVar, TypeAlias
 
+from app.model.metadata import DIGITS
 from training.augment import Distortion
+from training.dataset import Dataset
 from training.errors import TrainingError
 
 
@@ -73,9 +75,19 @@ RECIPES: dict[str, Recipe] = {recipe.name: recipe for recipe in (Augmented(), Bo
 DEFAULT_RECIPE = Augmented.name
 
 
-def suited(recipe: Recipe, digits: bool) -> Recipe:
-    """`recipe` without what is about digits alone, where the classes aren't `digits`."""
-    return replace(recipe, drawn=0, oddities=0) if isinstance(recipe, Augmented) and not digits else recipe
+def suited(recipe: Recipe, data: Dataset) -> Recipe:
+    """`recipe` without what is about digits alone, where the classes of `data` aren't; and with no more than a sixth of
+    the training pictures held out, where they are few.
+    """
+    if not isinstance(recipe, Augmented):
+        return recipe
+    recipe = replace(recipe, held_out=min(recipe.held_out, len(data.x_train) // 6))
+    return recipe if data.fit == DIGITS else replace(recipe, drawn=0, oddities=0)
+
+
+def drawn_by(recipe: Recipe) -> int:
+    """How many digits are drawn and shown in each epoch, beside the training pictures."""
+    return recipe.drawn if isinstance(recipe, Augmented) else 0
 
 
 def to_metadata(recipe: Recipe) -> dict[str, Any]:

@@ -10,7 +10,6 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from app.images.normalize import Grey, normalize
-from app.model.metadata import DIGITS
 from training import dataset, gate, metadata
 from training.augment import distort
 from training.checkpoint import Checkpoint, open_checkpoint, path_of
@@ -20,7 +19,7 @@ from training.evaluation import Evaluation
 from training.network import forward
 from training.progress import Progress, show
 from training.publish import check_folder, publish
-from training.recipes import Augmented, Book, Naive, Recipe, suited
+from training.recipes import Augmented, Book, Naive, Recipe, drawn_by, suited
 from training.report import Findings, write_report
 from training.trained import Trained
 
@@ -73,14 +72,32 @@ def run(fit: Fit) -> Result:
     check_folder(fit.models)
     data = dataset.load(fit.data, fit.labels)
     say(f"{data.source}: {len(data.x_train)} training and {len(data.x_test)} test pictures")
-    fit = replace(fit, recipe=suited(fit.recipe, data.fit == DIGITS))
+    gate.check_classes(fit.models, data)
+    fit = replace(fit, recipe=suited(fit.recipe, data))
     origin = metadata.origin(fit.recipe, fit.seed, data)
     checkpoint = open_checkpoint(path_of(fit.models, origin), fit.resume, say)
 
-    trained = _train(fit, data, checkpoint)
+    try:
+        trained = _train(fit, data, checkpoint)
+        checkpoint.write()  # whatever comes now, what took long is kept
+        return _finish(fit, data, origin, trained, checkpoint)
+    except KeyboardInterrupt as error:
+        raise Interrupted(_put_aside(fit, checkpoint)) from error
+
+
+def _train(fit: Fit, data: Dataset, checkpoint: Checkpoint) -> Trained:
+    train: Train = import_module(MODULES[type(fit.recipe)]).train
+    pictures, held_out = data.split(fit.recipe.held_out)
+    done = checkpoint.state.epoch if checkpoint.state else 0
+    with show(fit.recipe.epochs, len(pictures.x) + drawn_by(fit.recipe), done) as progress:
+        return train(fit.recipe, pictures, held_out, fit.seed, checkpoint, progress)
+
+
+def _finish(fit: Fit, data: Dataset, origin: dict[str, Any], trained: Trained, checkpoint: Checkpoint) -> Result:
+    """Evaluates, asks the gate, publishes."""
     evaluation = Evaluation(forward(trained.weights, normalize(data.x_test)), data.y_test)
     _tell(evaluation)
-    _pass_gate(fit, data, evaluation, checkpoint)
+    _pass_gate(fit, data, evaluation)
     document = metadata.describe(origin, data, trained, evaluation)
     findings = Findings(
         document, trained.history, evaluation, data.x_test, trained.weights, _examples(fit.recipe, data, fit.seed)
@@ -98,17 +115,6 @@ def _examples(recipe: Recipe, data: Dataset, seed: int) -> Grey:
     if not isinstance(recipe, Augmented):
         return data.x_train[:0]
     return distort(data.x_train[:EXAMPLES], recipe.distortion, np.random.default_rng(seed))
-
-
-def _train(fit: Fit, data: Dataset, checkpoint: Checkpoint) -> Trained:
-    train: Train = import_module(MODULES[type(fit.recipe)]).train
-    pictures, held_out = data.split(fit.recipe.held_out)
-    done = checkpoint.state.epoch if checkpoint.state else 0
-    try:
-        with show(fit.recipe.epochs, len(pictures.x), done) as progress:
-            return train(fit.recipe, pictures, held_out, fit.seed, checkpoint, progress)
-    except KeyboardInterrupt as error:
-        raise Interrupted(_put_aside(fit, checkpoint)) from error
 
 
 def _put_aside(fit: Fit, checkpoint: Checkpoint) -> str:
@@ -132,11 +138,10 @@ def _tell(evaluation: Evaluation) -> None:
     say(f"first {len(read)} test pictures: read {read}, are {are}")
 
 
-def _pass_gate(fit: Fit, data: Dataset, evaluation: Evaluation, checkpoint: Checkpoint) -> None:
+def _pass_gate(fit: Fit, data: Dataset, evaluation: Evaluation) -> None:
     try:
         gate.check(evaluation, fit.models, data, fit.force, say)
     except Refused as error:
-        checkpoint.write()  # hours of work, perhaps
         raise Refused(
             f"{error} Nothing is published. The weights are kept: "
             f"the same command with --resume --force publishes them all the same."

@@ -2,7 +2,6 @@
 
 import json
 from dataclasses import dataclass, field
-from math import isfinite
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ CLASSES = 10
 FILE = "metadata.json"
 DIGITS, NEVER = "digits", "never"
 NOT_A_DIGIT = "not_a_digit"
+LARGEST = 1e6  # no score of a network comes near it
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,9 @@ class Metadata:
 
     @classmethod
     def read(cls, version: Path) -> "Metadata":
-        """Raises: ModelError, when the file is missing, no JSON object, has no ten labels, or an unknown `fit`."""
+        """Raises: ModelError, when the file is missing, no JSON object, has no ten labels, or a wrong `fit` or
+        threshold.
+        """
         try:
             document = json.loads((version / FILE).read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
@@ -45,9 +47,11 @@ class Metadata:
 
 def _threshold(document: dict[str, Any], version: Path) -> float | None:
     thresholds = document.get("thresholds", {})
-    threshold = thresholds.get(NOT_A_DIGIT) if isinstance(thresholds, dict) else thresholds
+    if not isinstance(thresholds, dict):
+        raise ModelError(f"Expected an object as 'thresholds' in {version / FILE}; got {thresholds!r}.")
+    threshold = thresholds.get(NOT_A_DIGIT)
     if threshold is None:
         return None
-    if isinstance(threshold, bool) or not isinstance(threshold, int | float) or not isfinite(threshold):
+    if isinstance(threshold, bool) or not isinstance(threshold, int | float) or not abs(threshold) < LARGEST:
         raise ModelError(f"Expected a number as the threshold {NOT_A_DIGIT!r} in {version / FILE}; got {threshold!r}.")
     return float(threshold)

@@ -86,8 +86,8 @@ def load(version: Path) -> SavedModel:
         loaded = tf.saved_model.load(str(version))
     except Exception as error:  # a damaged file makes TensorFlow raise many kinds, some of them its own
         raise ModelError(f"TensorFlow can't load {version}: {first_line(error)}") from error
+    _check_signatures(loaded.signatures, signatures_of(metadata), version)
     judging = metadata.not_a_digit is not None
-    _check_signatures(loaded.signatures, SIGNATURES | ({"judged": JUDGED} if judging else {}), version)
     run = engine.build(loaded.signatures["serving_default"])
     judge = engine.build(loaded.signatures["judged"]) if judging else run
     for each in {run, judge}:
@@ -95,6 +95,11 @@ def load(version: Path) -> SavedModel:
     network = find_network(loaded, *_examples(run))
     report = read_report(version)
     return SavedModel(version.parent.name, int(version.name), metadata, report, run, judge, loaded, network)
+
+
+def signatures_of(metadata: Metadata) -> dict[str, tuple[Tensors, Tensors]]:
+    """The signatures that a version with `metadata` has, each its inputs and outputs."""
+    return SIGNATURES if metadata.not_a_digit is None else SIGNATURES | {"judged": JUDGED}
 
 
 def _check_signatures(
@@ -124,6 +129,8 @@ def _examples(run: Engine) -> tuple[Pixels, Probabilities]:
 
 def _warm_up(run: Engine, version: Path) -> None:
     for size in engine.WARM_UP_BATCHES:
-        answer = run(np.zeros((size, PIXELS), np.float32))[:, :CLASSES]
-        if answer.shape != (size, CLASSES) or not np.allclose(answer.sum(axis=1), 1, atol=SUM_TOLERANCE):
+        rows = run(np.zeros((size, PIXELS), np.float32))
+        answer = rows[:, :CLASSES]
+        whole = answer.shape == (size, CLASSES) and np.isfinite(rows).all()
+        if not whole or not np.allclose(answer.sum(axis=1), 1, atol=SUM_TOLERANCE):
             raise ModelError(f"Expected probabilities that add up to 1 from {version}; got {answer[0].tolist()}.")

@@ -5,7 +5,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from app.errors import NoReport, NotReady
-from app.model.saved_model import SIGNATURES, Tensors
+from app.model.saved_model import Tensors, signatures_of
 from app.model.versions import list_versions
 from app.problems import examples
 from app.routes.dependencies import CurrentSettings, ReadyReader
@@ -30,7 +30,10 @@ async def model(reader: ReadyReader, settings: CurrentSettings) -> ModelOut:
         version=served.version,
         versions=list_versions(settings.model_dir),
         labels=list(served.metadata.labels),
-        signatures={name: {"inputs": _tensors(i), "outputs": _tensors(o)} for name, (i, o) in SIGNATURES.items()},
+        signatures={
+            name: {"inputs": _tensors(inputs), "outputs": _tensors(outputs)}
+            for name, (inputs, outputs) in signatures_of(served.metadata).items()
+        },
         report=None if served.report is None else "/model/report",
         metadata=served.metadata.document,
     )
