@@ -5,7 +5,7 @@ MAKEFLAGS += --no-print-directory
 HOST ?= 127.0.0.1
 PORT ?= 8000
 WORKERS ?= 1
-RECIPE ?= book
+RECIPE ?= augmented
 PYTHON ?=
 export PYTHON
 
@@ -23,10 +23,12 @@ serve: $(RUN) ## serve the newest model on http://127.0.0.1:8000 (HOST=, PORT=, 
 
 test: $(DEV) ## run all tests (ARGS= for pytest's options)
 	@tests/install_browser.sh
+	@tests/fetch_fashion.sh
 	@.venv/bin/python -m pytest --cov $(ARGS)
 
-train: $(RUN) ## train and publish the next version (RECIPE=book, DATA=path, MODELS=folder, SEED=0)
-	@.venv/bin/python -m training fit --recipe "$(RECIPE)" $(if $(DATA),--data "$(DATA)") $(if $(MODELS),--models "$(MODELS)") $(if $(SEED),--seed "$(SEED)")
+train: $(RUN) ## train and publish the next version (RECIPE=augmented, DATA=path, LABELS=file, MODELS=folder, SEED=0, EPOCHS=)
+	@exec .venv/bin/python -m training fit --recipe "$(RECIPE)" $(if $(DATA),--data "$(DATA)") $(if $(LABELS),--labels "$(LABELS)") \
+	  $(if $(MODELS),--models "$(MODELS)") $(if $(SEED),--seed "$(SEED)") $(if $(EPOCHS),--epochs "$(EPOCHS)") $(ARGS)
 
 bench: $(RUN) ## measure the service and write benchmarks/RESULTS.md (PEERS="litserve bentoml pytriton", ARGS=)
 	@.venv/bin/python -m benchmarks $(if $(PEERS),--peers $(PEERS)) $(ARGS)

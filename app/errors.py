@@ -52,6 +52,11 @@ class NotFound(ServiceError):
     example = "There is nothing at this path. GET /docs lists what there is."
 
 
+class NoReport(ServiceError):
+    status, title = 404, "This model has no report"
+    example = "Expected a report of mnist_mlp version 9; it was published without one. GET /model has its figures."
+
+
 class WrongMethod(ServiceError):
     status, title = 405, "Method not allowed"
     example = "This path takes POST; received GET."

@@ -17,9 +17,14 @@ from app.images.parts import Box
 from app.images.prepare import AS_IT_IS, PictureNote, prepare
 from app.images.segment import MAX_DIGITS, Segmented, segment_file
 from app.model.batcher import Batcher
+from app.model.engine import Rows
 from app.model.explain import Explanation
+from app.model.metadata import CLASSES
 from app.model.saved_model import SavedModel
 from app.telemetry.metrics import BATCH
+
+NOT_A_DIGIT = "This doesn't look like a digit; the answer is the digit it is least unlike."
+DOUBTED = AS_IT_IS._replace(warnings=(NOT_A_DIGIT,))
 
 
 class Answer(NamedTuple):
@@ -99,7 +104,7 @@ class Reader:
         """
         with self._admitted:
             image, note = await self._prepared(data, may_fit, preview)
-            return self._answer((await self._batcher(image[np.newaxis]))[0], note)
+            return self._judged((await self._batcher(image[np.newaxis]))[0], note)
 
     async def explain(self, data: bytes, may_fit: bool = True, preview: bool = False) -> tuple[Answer, Explanation]:
         """Answers the picture file `data`, and says which pixels spoke for the answer.
@@ -108,7 +113,7 @@ class Reader:
         """
         with self._admitted:
             image, note = await self._prepared(data, may_fit, preview)
-            answer = self._answer((await self._batcher(image[np.newaxis]))[0], note)
+            answer = self._judged((await self._batcher(image[np.newaxis]))[0], note)
             return answer, self.model.explain(normalize(image), answer.digit)
 
     async def read_many(self, files: list[bytes]) -> list[Answer | ServiceError]:
@@ -120,7 +125,7 @@ class Reader:
             prepared = await self._backroom.run(lambda: [self._prepare_or_error(data) for data in files])
             good = [each[0] for each in prepared if not isinstance(each, ServiceError)]
             rows = iter(await self._batcher(np.stack(good)) if good else ())
-            return [each if isinstance(each, ServiceError) else self._answer(next(rows), each[1]) for each in prepared]
+            return [each if isinstance(each, ServiceError) else self._judged(next(rows), each[1]) for each in prepared]
 
     async def read_rows(self, data: bytes) -> Reading:
         """Answers each digit of the picture file `data`.
@@ -135,25 +140,31 @@ class Reader:
             found = await self._backroom.run(lambda: segment_file(data, self._max_pixels))
             images = np.stack([group.image for line in found.lines for group in line.groups])
             calls = [images[start : start + self._max_batch] for start in range(0, len(images), self._max_batch)]
-            probabilities = np.concatenate([await self._batcher(call) for call in calls])
+            probabilities = np.concatenate([await self._batcher(call) for call in calls])[:, :CLASSES]
             return await self._backroom.run(lambda: self._reading(found, probabilities))
 
-    async def read_images(self, images: Grey) -> NDArray[np.float32]:
+    async def read_images(self, images: Grey) -> Rows:
         """Answers pictures that are prepared already: uint8 (N, 28, 28), white ink on black, 1 <= N <= `max_batch`.
 
-        Gives their probabilities, float32 (N, 10). Raises: Overloaded.
+        Gives rows, float32 (N, 10) or (N, 11): the probabilities, and behind them what else the model judges.
+        Raises: Overloaded.
         """
         with self._admitted:
             return await self._batcher(images)
 
-    def answers(self, probabilities: NDArray[np.float32]) -> list[Answer]:
-        """The answers that `probabilities`, float32 (N, 10), are to pictures that were taken as they are."""
+    def answers(self, rows: Rows) -> list[Answer]:
+        """The answers that `rows`, as `read_images` gives them, are to pictures that were taken as they are."""
         labels = self.model.metadata.labels
+        probabilities = rows[:, :CLASSES]
         digits = probabilities.argmax(axis=1)
         confidences = probabilities[np.arange(len(probabilities)), digits]
+        threshold = self.model.metadata.not_a_digit
+        strange = np.zeros(len(rows), bool) if threshold is None else rows[:, CLASSES] > threshold
         return [
-            Answer(digit, labels[digit], confidence, row, AS_IT_IS)
-            for digit, confidence, row in zip(digits.tolist(), confidences, probabilities, strict=True)
+            Answer(digit, labels[digit], confidence, row, DOUBTED if is_strange else AS_IT_IS)
+            for digit, confidence, row, is_strange in zip(
+                digits.tolist(), confidences, probabilities, strange.tolist(), strict=True
+            )
         ]
 
     def _reading(self, found: Segmented, probabilities: NDArray[np.float32]) -> Reading:
@@ -172,9 +183,9 @@ class Reader:
         note = PictureNote(found.width, found.height, True, found.inverted, warnings=found.warnings)
         return Reading(digits, note)
 
-    def _run(self, images: Grey) -> NDArray[np.float32]:
+    def _run(self, images: Grey) -> Rows:
         BATCH.observe(len(images))
-        return self.model(normalize(images))
+        return self.model.judge(normalize(images))
 
     async def _prepared(self, data: bytes, may_fit: bool, preview: bool) -> tuple[Grey, PictureNote]:
         if is_small(data):
@@ -189,6 +200,13 @@ class Reader:
             return self._prepare(data)
         except ServiceError as error:
             return error
+
+    def _judged(self, row: Rows, note: PictureNote) -> Answer:
+        """The answer to one picture of its own, with a warning where it doesn't look like a digit."""
+        threshold = self.model.metadata.not_a_digit
+        if threshold is not None and row[CLASSES] > threshold:
+            note = note._replace(warnings=(*note.warnings, NOT_A_DIGIT))
+        return self._answer(row[:CLASSES], note)
 
     def _answer(self, probabilities: NDArray[np.float32], note: PictureNote) -> Answer:
         digit = int(probabilities.argmax())

@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.resources import files
 from math import cos, pi, sin
@@ -28,6 +28,12 @@ FLAGS = [
     "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1 , EXCLUDE localhost",
 ]
 
+DESKTOP: dict[str, Any] = {"viewport": {"width": 1100, "height": 860}}
+DARK = DESKTOP | {"color_scheme": "dark"}
+PHONE: dict[str, Any] = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True}
+PAGES = {"light": DESKTOP, "dark": DARK, "phone": PHONE, "dark phone": PHONE | {"color_scheme": "dark"}}
+
+Open = Callable[..., Page]
 Point = tuple[float, float]
 Stroke = list[Point]
 
@@ -71,6 +77,33 @@ def running_browser(path: str) -> Iterator[Browser]:
         browser = playwright.chromium.launch(executable_path=path, headless=True, args=FLAGS)
         yield browser
         browser.close()
+
+
+@contextmanager
+def opening(browser: Browser, home: str, complaints: list[str]) -> Iterator[Open]:
+    """Opens a page (`home`, if no other is named) in a window of its own; `options` are playwright's. What the
+    console, or a request to elsewhere, has to complain of is added to `complaints`.
+    """
+    contexts = []
+
+    def open_page(url: str = home, **options: Any) -> Page:
+        context = browser.new_context(**(DESKTOP | options))
+        contexts.append(context)
+        page = context.new_page()
+        page.on("console", lambda message: complaints.append(message.text) if message.type != "log" else None)
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("request", lambda request: complaints.extend(elsewhere(request.url, url)))
+        page.goto(url)
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+
+
+def elsewhere(asked: str, url: str) -> list[str]:
+    ours = asked == url or asked.startswith((url + "/", "blob:", "data:"))
+    return [] if ours else [f"a request to {asked}"]
 
 
 def draw(page: Page, strokes: list[Stroke]) -> None:

@@ -1,8 +1,9 @@
 import json
+import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import numpy as np
@@ -18,6 +19,11 @@ from app.settings import Settings
 from tests.support import SHIPPED, SHIPPED_VERSION, waiting
 from training.dataset import Dataset, load
 from training.export import export
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+    from tests.browsing import Open
 
 # Small enough to be reached in a test, large enough for everything else.
 MAX_UPLOAD_BYTES = 1_000_000
@@ -137,3 +143,32 @@ def shipped_url() -> Iterator[str]:
     """The address of a real server in a thread of this process, with the newest shipped model and default settings."""
     with serving(Settings(model_version=SHIPPED_VERSION)) as url:
         yield url
+
+
+@pytest.fixture(scope="module")
+def browser(missing: list[str]) -> Iterator["Browser"]:
+    from tests.browsing import MISSING, find_browser, running_browser  # few tests need it
+
+    path = find_browser()
+    if path is None:
+        missing.append(MISSING)
+        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(MISSING)
+    with running_browser(path) as browser:
+        yield browser
+
+
+@pytest.fixture
+def complaints() -> Iterator[list[str]]:
+    """What the browser's console, or a request to elsewhere, has to complain of. A test must leave it empty."""
+    complaints: list[str] = []
+    yield complaints
+    assert complaints == []
+
+
+@pytest.fixture
+def open_page(browser: "Browser", shipped_url: str, complaints: list[str]) -> Iterator["Open"]:
+    """Opens the page of the shipped model, or another."""
+    from tests.browsing import opening
+
+    with opening(browser, shipped_url, complaints) as open_page:
+        yield open_page

@@ -14,6 +14,7 @@ from app.images.normalize import normalize
 from app.images.prepare import prepare as prepare_picture
 from app.model import saved_model
 from benchmarks import engine, photos, picture_costs, prepare, processes, report, steps
+from benchmarks import training as training_speed
 from benchmarks.errors import BenchmarkError
 from benchmarks.exchanges import load_images, upload
 from benchmarks.load import Client, parse
@@ -152,6 +153,21 @@ def test_all_ways_to_call_the_model_are_compared_and_agree(monkeypatch: pytest.M
     pixels = load_images()[:2].reshape(2, 784).astype(np.float32) / np.float32(255)
     best, first = engine.compare(model._loaded.signatures["serving_default"], pixels)
     assert set(best) == set(first) == set(engine.TITLES) - {"predict"}
+
+
+def test_training_is_compared_by_medians_of_fresh_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    Run = training_speed.Run  # noqa: N806 - a class
+    runs = {"notebook": [Run(6, 8, 0.98), Run(90, 8.4, 0.97), Run(7, 8.2, 0.98)], "book": [Run(3.5, 4.1, 0.98)]}
+    assert "| book | 3.50 | 2.00 | 4.10 | 2.00 | 98.00% |" in training_speed.report(runs)
+    monkeypatch.setitem(training_speed.WAYS, "notebook", ["benchmarks.nowhere"])
+    with pytest.raises(BenchmarkError, match=r"notebook ended with status 1: .*No module named benchmarks\.nowhere"):
+        training_speed.measure("notebook")
+
+
+def test_the_recipes_training_is_timed() -> None:
+    run = training_speed.measure("book")
+    assert run.accuracy > 0.97
+    assert 0 < run.seconds < 300
 
 
 def test_a_profiler_without_rights_is_a_sentence() -> None:

@@ -11,8 +11,9 @@ import pytest
 
 from tests.support import CHECKOUT
 from training import dataset
-from training.dataset import IDX_FILES, Bytes, Dataset
+from training.dataset import Dataset
 from training.errors import TrainingError
+from training.files import IDX_FILES, Bytes
 
 IMAGES = np.random.default_rng(1).integers(0, 256, (20, 28, 28), np.uint8)
 LABELS = np.arange(20, dtype=np.uint8) % 10
@@ -146,3 +147,53 @@ def test_an_npz_without_one_of_the_arrays_is_refused(tmp_path: Path) -> None:
     np.savez(path, x_train=IMAGES)
     with pytest.raises(TrainingError, match="y_train"):
         dataset.load(path)
+
+
+def test_the_last_pictures_are_held_out(mnist: Dataset) -> None:
+    kept, held_out = mnist.split(5000)
+    assert (len(kept.x), len(kept.y), len(held_out.x), len(held_out.y)) == (55000, 55000, 5000, 5000)
+    assert (held_out.x[0] == mnist.x_train[55000]).all()
+    assert len(mnist.split(0)[1].x) == 0
+
+
+def test_more_than_there_are_cannot_be_held_out(tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match=r"more than the 20 training pictures .* found 20"):
+        dataset.load(write_npz(tmp_path / "few.npz")).split(20)
+
+
+def test_without_names_the_classes_are_digits(tmp_path: Path) -> None:
+    loaded = dataset.load(write_npz(tmp_path / "own.npz"))
+    assert loaded.labels == ("0", "1", "2", "3", "4", "5", "6", "7", "8", "9")
+    assert loaded.fit == "digits"
+
+
+NAMES = ["o お", "ki き", "su す", "tsu つ", "na な", "ha は", "ma ま", "ya や", "re れ", "wo を"]
+
+
+@pytest.mark.parametrize("end", ["", "\n", "\r\n\r\n"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
+def test_classes_with_names_of_their_own_are_no_digits(tmp_path: Path, end: str, encoding: str) -> None:
+    (tmp_path / "names.txt").write_text("\n".join(NAMES) + end, encoding=encoding)
+    loaded = dataset.load(write_npz(tmp_path / "kmnist.npz"), tmp_path / "names.txt")
+    assert loaded.labels == tuple(NAMES)
+    assert loaded.fit == "never"
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("\n".join(NAMES[:9]).encode(), "10 lines .* found 9 lines, 0 of them empty"),
+        ("\n".join([*NAMES, "more"]).encode(), "found 11 lines"),
+        ("\n".join([*NAMES[:5], " ", *NAMES[6:]]).encode(), "found 10 lines, 1 of them empty"),
+        ("\n".join([*NAMES[:9], NAMES[0]]).encode(), "different names .* found 'o お' more than once"),
+        (b"", "found 0 lines"),
+        ("\n".join(NAMES).encode("utf-16"), "UTF-8"),
+        (None, "UTF-8 .*No such file"),
+    ],
+    ids=["nine", "eleven", "an empty one", "twice", "empty", "utf-16", "no file"],
+)
+def test_names_that_are_not_ten_different_ones_are_refused(tmp_path: Path, content: bytes | None, words: str) -> None:
+    if content is not None:
+        (tmp_path / "names.txt").write_bytes(content)
+    with pytest.raises(TrainingError, match=words):
+        dataset.load(write_npz(tmp_path / "own.npz"), tmp_path / "names.txt")

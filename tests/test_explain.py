@@ -56,7 +56,7 @@ def test_importances_add_up_for_a_thousand_pictures(shipped: SavedModel, mnist: 
     pixels = normalize(mnist.x_test[:1000])
     digits = shipped(pixels).argmax(axis=1)
     errors = [error_of_sum(shipped.explain(row, int(digit))) for row, digit in zip(pixels, digits, strict=True)]
-    assert max(errors) < 0.001
+    assert max(errors) < 0.002
 
 
 def test_importances_add_up_for_pictures_that_are_no_digits(shipped: SavedModel, mnist: Dataset) -> None:

@@ -194,7 +194,7 @@ def test_when_the_model_fails_it_is_a_500_without_detail_and_logged(caplog: pyte
     class Failing:
         name, version, metadata = "failing", 1, Metadata(("",) * 10, True, {})
 
-        def __call__(self, pixels: object) -> object:
+        def judge(self, pixels: object) -> object:
             raise RuntimeError("no memory")
 
     status, answer = ask(Failing(), request(SEVEN))  # type: ignore[arg-type]

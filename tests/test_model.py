@@ -19,6 +19,8 @@ def test_the_shipped_model_tells_its_recipe_accuracy_and_data(shipped_url: str) 
     answer = httpx.get(shipped_url + "/model").json()
     metadata = json.loads((SHIPPED / str(answer["version"]) / "metadata.json").read_text())
     assert answer["metadata"] == metadata
-    assert metadata["recipe"]["name"] == "book"
-    assert metadata["metrics"]["test_accuracy"] >= 0.975
+    assert metadata["recipe"]["name"] == "augmented"
+    assert metadata["metrics"]["test_accuracy"] >= 0.993
+    assert metadata["metrics"]["test_calibration_error"] <= 0.004
+    assert set(answer["signatures"]) == {"serving_default", "images", "judged"}
     assert set(metadata["data"]["sha256"]) == {"x_train", "y_train", "x_test", "y_test"}

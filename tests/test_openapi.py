@@ -30,6 +30,7 @@ def test_the_page_is_there(client: httpx.Client) -> None:
         ("post", "/read", ["200", "400", "408", "413", "415", "422", "500", "501", "503"]),
         ("post", "/explain", ["200", "400", "408", "413", "415", "422", "500", "501", "503"]),
         ("get", "/model", ["200", "500", "503"]),
+        ("get", "/model/report", ["200", "404", "500", "503"]),
         ("get", "/readyz", ["200", "500", "503"]),
         ("get", "/livez", ["200"]),
         ("get", "/metrics", ["200"]),
@@ -41,8 +42,9 @@ def test_every_status_is_declared(paths: dict[str, Any], method: str, path: str,
 
 def test_every_error_has_an_example_with_its_status(paths: dict[str, Any]) -> None:
     seen = set()
-    for path in ("/predict", "/predict/batch", "/explain", "/read"):
-        for status, response in paths[path]["post"]["responses"].items():
+    routes = [("post", path) for path in ("/predict", "/predict/batch", "/explain", "/read")]
+    for method, path in [*routes, ("get", "/model/report")]:
+        for status, response in paths[path][method]["responses"].items():
             if status == "200":
                 continue
             for name, example in response["content"]["application/problem+json"]["examples"].items():

@@ -1,9 +1,7 @@
 """The page as people use it: in a browser, against the real service with the shipped model."""
 
 import base64
-import os
 import re
-from collections.abc import Callable, Iterator
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -12,62 +10,14 @@ import httpx
 import numpy as np
 import pytest
 from PIL import Image, ImageDraw
-from playwright.sync_api import Browser, Page, Route, expect
+from playwright.sync_api import Page, Route, expect
 
-from tests.browsing import DIGITS, MISSING, axe_violations, draw, find_browser, on_screen, running_browser
+from tests.browsing import DIGITS, PAGES, PHONE, Open, axe_violations, draw, on_screen
 from tests.support import SEVEN, band, encode, waiting
 
 expect.set_options(timeout=20_000)  # ms: a busy machine
 
 WORDS = ["Zero", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine"]
-DESKTOP: dict[str, Any] = {"viewport": {"width": 1100, "height": 860}}
-DARK = DESKTOP | {"color_scheme": "dark"}
-PHONE: dict[str, Any] = {"viewport": {"width": 360, "height": 740}, "has_touch": True, "is_mobile": True}
-PAGES = {"light": DESKTOP, "dark": DARK, "phone": PHONE, "dark phone": PHONE | {"color_scheme": "dark"}}
-
-Open = Callable[..., Page]
-
-
-@pytest.fixture(scope="module")
-def browser(missing: list[str]) -> Iterator[Browser]:
-    path = find_browser()
-    if path is None:
-        missing.append(MISSING)
-        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(MISSING)
-    with running_browser(path) as browser:
-        yield browser
-
-
-@pytest.fixture
-def complaints() -> Iterator[list[str]]:
-    """What the browser's console, or a request to elsewhere, has to complain of. A test must leave it empty."""
-    complaints: list[str] = []
-    yield complaints
-    assert complaints == []
-
-
-@pytest.fixture
-def open_page(browser: Browser, shipped_url: str, complaints: list[str]) -> Iterator[Open]:
-    """Opens the page, in a window of its own; `options` are playwright's."""
-    contexts = []
-
-    def open_page(url: str = shipped_url, **options: Any) -> Page:
-        context = browser.new_context(**(DESKTOP | options))
-        contexts.append(context)
-        page = context.new_page()
-        page.on("console", lambda message: complaints.append(message.text) if message.type != "log" else None)
-        page.on("pageerror", lambda error: complaints.append(str(error)))
-        page.on("request", lambda request: complaints.extend(elsewhere(request.url, url)))
-        page.goto(url)
-        return page
-
-    yield open_page
-    for context in contexts:
-        context.close()
-
-
-def elsewhere(asked: str, url: str) -> list[str]:
-    return [] if asked.startswith((url + "/", "blob:", "data:")) else [f"a request to {asked}"]
 
 
 @pytest.fixture
@@ -186,7 +136,8 @@ def test_a_picture_is_chosen_by_keyboard(page: Page) -> None:
     chooser.value.set_files(SEVEN)
     expect_answer(page, 7)
     expect(page.locator("#preparation")).to_have_text("Your picture as it is: 28 × 28 pixels.")
-    for name in ("The same with curl", "Documentation of the service"):
+    about = ["About this model"] * page.locator("#report").is_visible()
+    for name in ("The same with curl", *about, "Documentation of the service"):
         page.keyboard.press("Tab")
         expect(page.locator("footer :focus")).to_contain_text(name)
 

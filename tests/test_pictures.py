@@ -18,6 +18,7 @@ from app.images.mnist import looks_like_mnist
 from app.images.normalize import normalize
 from app.images.prepare import prepare
 from app.model.saved_model import SavedModel
+from app.reader import NOT_A_DIGIT
 from benchmarks.copies import COPIES, lost
 from tests.real_pictures import drawing, enlarged, light, photograph, turned_by_exif, with_opacity
 from tests.support import band, encode
@@ -198,14 +199,15 @@ def test_mnists_own_pictures_reach_the_model_bit_for_bit(client: httpx.Client, m
         "fitted": False,
         "inverted": False,
         "box": None,
-        "warnings": [],
     }
     for image in np.concatenate([mnist.x_train[:150], mnist.x_test[:150]]):
         data = encode(image)
-        assert ask(client, data)["picture"] == as_it_is
+        found = ask(client, data)["picture"]
+        assert found.items() >= as_it_is.items()
+        assert set(found["warnings"]) <= {NOT_A_DIGIT}  # of one in 300, as its threshold has it
         note = ask(client, data, "?preview=true")["picture"]
         assert (preview(note) == image).all()
-        assert {**note, "preview": None} == {**as_it_is, "preview": None}
+        assert note.items() >= as_it_is.items()
 
 
 def test_the_preview_is_what_the_model_saw(client: httpx.Client, mnist: Dataset, shipped: SavedModel) -> None:

@@ -77,7 +77,7 @@ def test_images_as_they_are_are_read_as_files_are(shipped: SavedModel, mnist: Da
         return await reader.read_images(images), list(await reader.read_many([encode(image) for image in images]))
 
     raw, files = asyncio.run(both())
-    assert np.abs(raw - [each.probabilities for each in files]).max() <= 1e-5
+    assert np.abs(raw[:, :10] - [each.probabilities for each in files]).max() <= 1e-5
 
 
 def test_a_large_file_is_decoded_off_the_loop(reader: Reader) -> None:

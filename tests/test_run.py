@@ -1,6 +1,8 @@
 """Training for real, on a slice of MNIST, by the command line that people use."""
 
 import json
+import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,13 +13,15 @@ import numpy as np
 import pytest
 
 from app.model import saved_model
+from app.model.versions import list_versions
 from app.settings import Settings
 from tests.conftest import serving
 from tests.support import CHECKOUT, encode, waiting
+from training.checkpoint import PREFIX
 from training.dataset import Dataset
 from training.network import build_network
-from training.publish import INCOMING
-from training.recipes import BOOK
+from training.recipes import DEFAULT_RECIPE, Augmented, Book, Naive, Recipe, from_metadata
+from training.run import Fit, run
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +51,7 @@ def models(tmp_path_factory: pytest.TempPathFactory, data: Path) -> Path:
     """A folder with two versions from two runs with the same seed, and a third from another seed."""
     models = tmp_path_factory.mktemp("trained") / "mnist_mlp"
     for seed in ("5", "5", "6"):
-        result = train("fit", "--data", data, "--models", models, "--seed", seed)
+        result = train("fit", "--recipe", "book", "--data", data, "--models", models, "--seed", seed)
         assert result.returncode == 0, result.stderr
         (models.parent / "output.txt").write_text(result.stdout)
     return models
@@ -56,7 +60,7 @@ def models(tmp_path_factory: pytest.TempPathFactory, data: Path) -> Path:
 def test_it_says_what_it_does_and_how_good_it_is(models: Path) -> None:
     output = (models.parent / "output.txt").read_text()
     assert "6000 training and 1000 test pictures" in output
-    assert "Epoch 5/5" in output
+    assert "5/5 loss 0." in output
     assert "test loss 0." in output
     assert "read [7, 2, 1, 0, 4, 1, 4, 9," in output
     assert f"published {models / '3'}: version 3 is right for 9" in output
@@ -97,8 +101,8 @@ def test_the_exported_model_answers_as_a_keras_model_with_the_same_weights(model
 
 
 def test_the_recipe_and_the_network_are_the_books() -> None:
-    assert (BOOK.optimizer, BOOK.loss) == ("rmsprop", "sparse_categorical_crossentropy")
-    assert (BOOK.epochs, BOOK.batch_size) == (5, 128)
+    assert (Book().optimizer, Book().loss) == ("rmsprop", "sparse_categorical_crossentropy")
+    assert (Book().epochs, Book().batch_size) == (5, 128)
     layers = [(layer.units, layer.activation.__name__) for layer in build_network().layers]
     assert layers == [(512, "relu"), (10, "softmax")]
 
@@ -112,6 +116,10 @@ def test_the_recipe_and_the_network_are_the_books() -> None:
         (["fit", "--epochs", "0"], "from 1 to 10000, got '0'"),
         (["fit", "--seed", "x"], "from 0 to 4294967295, got 'x'"),
         (["fit", "--sed", "1"], "--sed"),
+        (["fit", "--labels", "nowhere.txt"], "Expected a text file in UTF-8"),
+        (["evaluate", "--model", "nowhere"], "Expected a model folder at nowhere"),
+        (["compare", "nowhere", "elsewhere"], "Expected a model folder at nowhere"),
+        (["compare", "nowhere"], "DIR"),
         (["fitt"], "fitt"),
         ([], "COMMAND"),
     ],
@@ -129,24 +137,130 @@ def test_a_bad_option_is_status_2_and_publishes_nothing(options: list[str], word
 
 def test_help_teaches() -> None:
     assert "python -m training fit --seed 7" in train("fit", "--help").stdout
+    assert "fit --data fashion --labels names.txt" in " ".join(train("fit", "--help").stdout.split())
 
 
-def test_interrupted_it_ends_with_130_and_leaves_nothing(tmp_path: Path, data: Path) -> None:
-    log = tmp_path / "log"
+# Short, but with all that the whole recipe does.
+SHORT: tuple[Recipe, ...] = (
+    Book(epochs=2),
+    Naive(epochs=2),
+    Augmented(epochs=2, held_out=1000, drawn=100, oddities=200),
+)
+
+
+@pytest.mark.parametrize("recipe", SHORT, ids=lambda recipe: recipe.name)
+def test_metadata_is_enough_to_train_the_same_again(recipe: Recipe, data: Path, tmp_path: Path) -> None:
+    first = run(Fit(recipe, tmp_path / "first", data, seed=8))
+    metadata = json.loads((first.folder / "metadata.json").read_text())
+    again = run(Fit(from_metadata(metadata["recipe"]), tmp_path / "again", data, seed=metadata["seed"]))
+    assert json.loads((again.folder / "metadata.json").read_text()) == metadata
+    assert weights_of(again.folder) == weights_of(first.folder)
+    assert (again.folder / "report" / "index.html").read_text().startswith("<!doctype html>")
+
+
+def test_an_augmented_version_is_served_with_its_judgement(data: Path, tmp_path: Path) -> None:
+    folder = run(Fit(SHORT[-1], tmp_path / "mnist_mlp", data)).folder
+    metadata = json.loads((folder / "metadata.json").read_text())
+    assert metadata["false_alarms"] == 0.005
+    model = saved_model.load(folder)
+    assert model.metadata.not_a_digit == metadata["thresholds"]["not_a_digit"]
+    assert model.judge(np.ones((1, 784), np.float32)).shape == (1, 11)
+
+
+def test_what_is_no_digit_is_trained_without_what_is_about_digits(data: Path, tmp_path: Path) -> None:
+    names = tmp_path / "names.txt"
+    names.write_text("".join(f"kind {number}\n" for number in range(10)))
+    folder = run(Fit(SHORT[-1], tmp_path / "kinds", data, names)).folder
+    metadata = json.loads((folder / "metadata.json").read_text())
+    assert (metadata["recipe"]["drawn"], metadata["recipe"]["oddities"]) == (0, 0)
+    assert metadata["fit"] == "never"
+    assert "thresholds" not in metadata
+
+
+def test_what_is_worse_is_refused_and_kept_for_who_wants_it_all_the_same(
+    models: Path, data: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "models"
+    shutil.copytree(models, folder)
+    worse = ("fit", "--recipe", "book", "--data", data, "--models", folder, "--epochs", "1")
+    refused = train(*worse)
+    assert refused.returncode == 3
+    assert "Version 3, of the same data, is right for 9" in refused.stderr
+    assert "Nothing is published" in refused.stderr
+    assert list_versions(folder) == [1, 2, 3]
+    forced = train(*worse, "--resume", "--force")
+    assert forced.returncode == 0, forced.stderr
+    assert "goes on after epoch 1" in forced.stdout
+    assert "1/1 loss" not in forced.stdout
+    assert list_versions(folder) == [1, 2, 3, 4]
+    assert not list(folder.glob(PREFIX + "*"))
+
+
+def test_other_classes_are_not_published_among_the_digits(models: Path, data: Path, tmp_path: Path) -> None:
+    names = tmp_path / "names.txt"
+    names.write_text("".join(f"kind {number}\n" for number in range(10)))
+    refused = train("fit", "--recipe", "book", "--data", data, "--labels", names, "--models", models, "--force")
+    assert refused.returncode == 2
+    assert "Expected the classes of version 3" in refused.stderr
+    assert "--models DIR" in refused.stderr
+    assert list_versions(models) == [1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    ("recipe", "number"), [("book", signal.SIGINT), ("book", signal.SIGTERM), ("augmented", signal.SIGINT)]
+)
+def test_interrupted_it_ends_with_130_and_goes_on_when_resumed(
+    tmp_path: Path, data: Path, recipe: str, number: int
+) -> None:
+    folder = tmp_path / "models"
+    options = ("fit", "--recipe", recipe, "--data", data, "--models", folder, "--epochs", "1000")
+    assert interrupt(tmp_path / "log", "2/1000 loss", number, *options) == 130
+    log = (tmp_path / "log").read_text()
+    assert "nothing is published. The same command with --resume goes on from there." in log
+    assert "Traceback" not in log
+    assert [entry.name.startswith(PREFIX) for entry in folder.iterdir()] == [True]
+    epoch = int(log.split("interrupted after epoch ")[1].split()[0])
+    assert interrupt(tmp_path / "log2", f"{epoch + 1}/1000 loss", number, *options, "--resume") == 130
+    log = (tmp_path / "log2").read_text()
+    assert f"goes on after epoch {epoch}" in log
+    assert f"\n{epoch}/1000 loss" not in log
+
+
+def interrupt(log: Path, words: str, number: int, *options: str | Path) -> int:
+    """Starts a training, sends it a signal once `words` are in its log, and returns its status."""
     with log.open("w") as file:
-        options = ("fit", "--data", data, "--models", tmp_path / "models", "--epochs", "1000")
         process = subprocess.Popen(command(*options), cwd=CHECKOUT, stdout=file, stderr=file)
         try:
-            for _ in waiting("the second epoch"):
+            for _ in waiting(words):
                 assert process.poll() is None, log.read_text()
-                if "Epoch 2/" in log.read_text():
+                if words in log.read_text():
                     break
-            process.send_signal(signal.SIGINT)
-            assert process.wait(60) == 130
+            process.send_signal(number)
+            return process.wait(60)
         finally:
             process.kill()
             process.wait()
-    assert "interrupted; nothing is published" in log.read_text()
-    assert "Traceback" not in log.read_text()
-    assert not list((tmp_path / "models").glob("*"))
-    assert not list((tmp_path / "models").glob(INCOMING + "*"))
+
+
+def test_evaluate_prints_tables(models: Path, data: Path) -> None:
+    result = train("evaluate", "--model", models / "1", "--data", data)
+    assert result.returncode == 0, result.stderr
+    accuracy = json.loads((models / "1" / "metadata.json").read_text())["metrics"]["test_accuracy"]
+    assert "mnist_mlp version 1 on 1000 test pictures of slice.npz" in result.stdout
+    assert re.search(rf"^accuracy +{accuracy:.2%}$", result.stdout, re.M)
+    assert re.search(r"^7 +99 +[\d.]+% +[\d.]+%$", result.stdout, re.M)
+    assert "read as" in result.stdout
+
+
+def test_compare_says_which_is_better_and_how_sure_that_is(models: Path, data: Path) -> None:
+    result = train("compare", models / "1", models, "--data", data)
+    assert result.returncode == 0, result.stderr
+    assert re.search(rf"^{models}/1 +1 +9[\d.]+% ", result.stdout, re.M)
+    assert re.search(rf"^{models} +3 +9[\d.]+% ", result.stdout, re.M)
+    assert re.search(r"points \(95% interval -[\d.]+ to \+[\d.]+\); McNemar's p [\d.]+", result.stdout)
+
+
+def test_make_trains_by_the_same_recipe_as_the_command() -> None:
+    makefile = (CHECKOUT / "Makefile").read_text()
+    assert f"RECIPE ?= {DEFAULT_RECIPE}\n" in makefile
+    assert f"(RECIPE={DEFAULT_RECIPE}," in makefile

@@ -1,79 +1,67 @@
-"""python -m training: trains a network and publishes it for the service."""
+"""python -m training: trains a network, publishes it for the service, and judges what is published."""
 
 import argparse
+import signal
 import sys
 from collections.abc import Sequence
-from pathlib import Path
+from dataclasses import replace
 
-from training.errors import TrainingError
+from training.errors import Refused, TrainingError
+from training.options import parser
 from training.recipes import RECIPES
 
-MODELS = Path(__file__).resolve().parent.parent / "models" / "mnist_mlp"
-MAX_SEED = 2**32 - 1  # what NumPy takes
-
-EPILOG = """\
-examples:
-  python -m training fit                               the book's recipe on the embedded MNIST
-  python -m training fit --seed 7 --epochs 10          another seed, more epochs
-  python -m training fit --data mnist.npz --models /tmp/models
-  python -m training fit --data idx-folder             the four IDX files, gzipped or not
-
-The next version appears in the model folder, whole or not at all. Exit status: 0 done, 2 bad input or options,
-130 interrupted."""
+# The commands import TensorFlow, for seconds: --help and wrong options need not wait.
 
 
 def main(arguments: Sequence[str]) -> int:
-    options = _parser().parse_args(arguments)
+    options = parser().parse_args(arguments)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as Ctrl-C does
     try:
-        from training.run import run  # imports TensorFlow for seconds: --help and wrong options need not wait
-
-        run(RECIPES[options.recipe], options.models, options.data, options.seed, options.epochs)
+        COMMANDS[options.command](options)
     except TrainingError as error:
-        print(f"python -m training: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("\npython -m training: interrupted; nothing is published.", file=sys.stderr)
-        return 130
+        return _end(2, error)
+    except Refused as error:
+        return _end(3, error)
+    except KeyboardInterrupt as error:
+        return _end(130, str(error) or "interrupted.")
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m training", description="Trains a network and publishes it.", allow_abbrev=False
+def _fit(options: argparse.Namespace) -> None:
+    from training.run import Fit, run
+
+    recipe = RECIPES[options.recipe]
+    run(
+        Fit(
+            replace(recipe, epochs=options.epochs or recipe.epochs),
+            models=options.models,
+            data=options.data,
+            labels=options.labels,
+            seed=options.seed,
+            resume=options.resume,
+            force=options.force,
+        )
     )
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    fit = commands.add_parser(
-        "fit",
-        help="train by a recipe, evaluate, and publish the next version",
-        description="Trains by a recipe, evaluates on the test set, and publishes the next version.",
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
-    fit.add_argument("--recipe", choices=sorted(RECIPES), default="book", help="how to train (book)")
-    fit.add_argument("--data", type=Path, metavar="PATH", help="an mnist.npz, or a folder of four IDX files (embedded)")
-    fit.add_argument(
-        "--models", type=Path, metavar="DIR", default=MODELS, help="the folder of versions (the checkout's)"
-    )
-    fit.add_argument("--seed", type=_Between(0, MAX_SEED), metavar="N", default=0, help="of all randomness (0)")
-    fit.add_argument("--epochs", type=_Between(1, 10_000), metavar="N", help="how many (the recipe's)")
-    return parser
 
 
-class _Between:
-    """An argparse type: a whole number within bounds."""
+def _evaluate(options: argparse.Namespace) -> None:
+    from training.evaluate import report
 
-    def __init__(self, least: int, most: int) -> None:
-        self.least, self.most = least, most
+    print(report(options.model, options.data))
 
-    def __call__(self, text: str) -> int:
-        try:
-            number = int(text)
-        except ValueError:
-            number = self.least - 1
-        if not self.least <= number <= self.most:
-            raise argparse.ArgumentTypeError(f"expected a whole number from {self.least} to {self.most}, got {text!r}")
-        return number
+
+def _compare(options: argparse.Namespace) -> None:
+    from training.compare import report
+
+    print(report(options.first, options.second, options.data))
+
+
+COMMANDS = {"fit": _fit, "evaluate": _evaluate, "compare": _compare}
+
+
+def _end(status: int, why: object) -> int:
+    print(f"python -m training: {why}", file=sys.stderr)
+    return status
 
 
 if __name__ == "__main__":

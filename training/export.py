@@ -1,8 +1,10 @@
-"""Weights → a SavedModel with the two signatures that the service calls."""
+"""Weights → a SavedModel with the signatures that the service calls."""
 
 from pathlib import Path
 
+import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 
 from app.images.normalize import PIXELS, SIDE
 from training.network import Weights
@@ -12,13 +14,13 @@ class DigitsModule(tf.Module):
     """relu(x·W1 + b1)·W2 + b2 → softmax, with signatures of its own.
 
     A module rather than the Keras model, so that the names of inputs and outputs are ours whatever made the
-    weights, and the file holds four variables and nothing of an optimizer.
+    weights, and the file holds their variables and nothing of an optimizer.
     """
 
     def __init__(self, weights: Weights) -> None:
         """`weights`: float32 (784, 512), (512,), (512, 10), (10,)."""
         super().__init__()
-        self.w1, self.b1, self.w2, self.b2 = (tf.Variable(each, trainable=False) for each in weights)
+        self.w1, self.b1, self.w2, self.b2 = map(_variable, weights)
 
     @tf.function(input_signature=[tf.TensorSpec([None, PIXELS], tf.float32, "pixels")])
     def pixels(self, pixels: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -35,7 +37,33 @@ class DigitsModule(tf.Module):
         return {"digits": tf.argmax(probabilities, axis=1), "probabilities": probabilities}
 
 
-def export(weights: Weights, folder: Path) -> None:
-    """Writes saved_model.pb and variables/ into `folder`."""
-    module = DigitsModule(weights)
-    tf.saved_model.save(module, str(folder), signatures={"serving_default": module.pixels, "images": module.images})
+class JudgingModule(DigitsModule):
+    """One that also judges whether there is a digit at all."""
+
+    def __init__(self, weights: Weights, novelty: Weights) -> None:
+        """`novelty`: float32 (784, H), (H,), (H, 1), (1,)."""
+        super().__init__(weights)
+        self.of_novelty = [_variable(each) for each in novelty]
+
+    @tf.function(input_signature=[tf.TensorSpec([None, PIXELS], tf.float32, "pixels")])
+    def judged(self, pixels: tf.Tensor) -> dict[str, tf.Tensor]:
+        """float32 (N, 784) in 0..1 → float32 (N, 11): the probabilities, and the log-odds that it isn't a digit.
+
+        One tensor, because the service takes 64 rows out of one in 40 µs less than out of two.
+        """
+        w1, b1, w2, b2 = self.of_novelty
+        novelty = tf.matmul(tf.nn.relu(tf.matmul(pixels, w1) + b1), w2) + b2
+        return {"judged": tf.concat([self.pixels(pixels)["probabilities"], novelty], axis=1)}
+
+
+def _variable(value: NDArray[np.float32]) -> tf.Variable:
+    return tf.Variable(value, trainable=False)
+
+
+def export(weights: Weights, folder: Path, novelty: Weights | None = None) -> None:
+    """Writes saved_model.pb and variables/ into `folder`. Without `novelty`, there is no signature `judged`."""
+    module = JudgingModule(weights, novelty) if novelty else DigitsModule(weights)
+    signatures = {"serving_default": module.pixels, "images": module.images}
+    if isinstance(module, JudgingModule):
+        signatures["judged"] = module.judged
+    tf.saved_model.save(module, str(folder), signatures=signatures)

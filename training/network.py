@@ -1,7 +1,11 @@
 """The network: 784 → Dense 512 relu → Dense 10 softmax, in Keras."""
 
+from collections.abc import Iterable
+from typing import Any
+
 import keras
 import numpy as np
+import tensorflow as tf
 from numpy.typing import NDArray
 
 from app.images.normalize import PIXELS
@@ -21,3 +25,22 @@ def build_network() -> keras.Sequential:
             keras.layers.Dense(CLASSES, activation="softmax", name="output"),
         ]
     )
+
+
+def put(values: Iterable[NDArray[Any]], variables: Iterable[Any]) -> None:
+    """Assigns each of `values` to its variable of Keras's, by a copy.
+
+    TensorFlow takes over the memory of an aligned array as it is, and a step compiled by XLA gives the memory of a
+    variable that it replaces back to an allocator that it isn't from: once in a while, "corrupted size vs. prev_size".
+    """
+    for value, variable in zip(values, variables, strict=True):
+        variable.assign(tf.raw_ops.DeepCopy(x=value))
+
+
+def forward(weights: Weights, pixels: NDArray[np.float32]) -> NDArray[np.float32]:
+    """What the network with `weights` answers to `pixels`, float32 (N, 784) in 0..1: probabilities, float32 (N, 10)."""
+    w1, b1, w2, b2 = weights
+    logits = np.maximum(pixels @ w1 + b1, 0) @ w2 + b2
+    exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
+    probabilities: NDArray[np.float32] = exponentials / exponentials.sum(axis=1, keepdims=True)
+    return probabilities

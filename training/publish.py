@@ -27,7 +27,7 @@ LEFTOVER_SECONDS = 24 * 3600  # what a killed run left behind is removed after a
 TOLERANCE = 1e-5  # TensorFlow itself differs by 1e-6 between batch sizes
 CHECKED_BATCHES = (1, 7)
 
-Predict = Callable[[NDArray[np.float32]], NDArray[np.float32]]
+Answer = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
 
 def check_folder(models: Path) -> None:
@@ -39,29 +39,44 @@ def check_folder(models: Path) -> None:
         pass
 
 
-def publish(weights: Weights, predict: Predict, metadata: dict[str, Any], models: Path) -> Path:
-    """Writes the next version and returns its folder, `models/<number>`.
+def nothing_more(folder: Path) -> None:
+    """For versions without further files."""
 
-    It is written beside the versions, loaded back as the service will load it, compared with `predict` (the network
-    as it was trained: float32 (N, 784) → float32 (N, 10)), and then renamed into place in one step. Killed at any
-    moment, it leaves nothing that could be taken for a version.
+
+def publish(
+    weights: Weights,
+    answer: Answer,
+    metadata: dict[str, Any],
+    models: Path,
+    novelty: Weights | None = None,
+    extras: Callable[[Path], None] = nothing_more,
+) -> Path:
+    """Writes the next version and returns its folder, `models/<number>`. `novelty` is what judges whether there is a
+    digit; `extras` writes more files into the folder that it gets, which has model and metadata by then.
+
+    It is written beside the versions, loaded back as the service will load it, compared with `answer` (what was
+    trained: float32 (N, 784) → float32 (N, 10), or (N, 11) with the novelty), and then renamed into place in one
+    step. Killed at any moment, it leaves nothing that could be taken for a version.
 
     Raises: TrainingError, when it can't be written or answers differently.
     """
     with _incoming(models) as incoming:
         staged = incoming / "0"  # loading wants a folder named as a version
-        export(weights, staged)
+        export(weights, staged, novelty)
         (staged / FILE).write_text(json.dumps(metadata, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-        _compare(saved_model.load(staged), predict)
+        extras(staged)
+        _compare(saved_model.load(staged).judge, answer)
         _settle(staged)
         return _put_in_place(staged, models)
 
 
-def _compare(exported: Callable[[NDArray[np.float32]], NDArray[np.float32]], predict: Predict) -> None:
+def _compare(exported: Answer, answer: Answer) -> None:
     pixels = np.random.default_rng(0).random((sum(CHECKED_BATCHES), PIXELS), np.float32)
     for size in CHECKED_BATCHES:
         rows = pixels[-size:]
-        difference = float(np.abs(exported(rows) - predict(rows)).max())
+        expected = answer(rows)
+        # of what is larger than 1, as log-odds are, the share
+        difference = float((np.abs(exported(rows) - expected) / np.maximum(np.abs(expected), 1)).max())
         if not difference <= TOLERANCE:
             raise TrainingError(
                 f"Expected the exported model to answer as the trained one within {TOLERANCE}; "

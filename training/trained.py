@@ -1,15 +1,13 @@
 """What each way of training gives back: weights and history, whatever made them."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from training.network import Weights
-
-Predict = Callable[[NDArray[np.float32]], NDArray[np.float32]]
+from training.network import Weights, forward
+from training.novelty import Novelty
 
 
 class Epoch(NamedTuple):
@@ -25,10 +23,20 @@ class Epoch(NamedTuple):
 
 @dataclass(frozen=True)
 class Trained:
-    """`weights`: float32 (784, 512), (512,), (512, 10), (10,). `predict`: the network as it was trained, float32
-    (N, 784) in 0..1 → probabilities, float32 (N, 10); the exported model is compared with it.
+    """`weights`: float32 (784, 512), (512,), (512, 10), (10,), with `temperature`, if there is one, folded in.
+
+    `novelty`: the judgement whether a picture is a digit at all.
     """
 
     weights: Weights
     history: tuple[Epoch, ...]
-    predict: Predict
+    temperature: float | None = None
+    novelty: Novelty | None = None
+
+    def answer(self, pixels: NDArray[np.float32]) -> NDArray[np.float32]:
+        """What the exported model must answer to `pixels`, float32 (N, 784) in 0..1: probabilities, float32 (N, 10).
+
+        Where the novelty is judged, it stands in an eleventh column.
+        """
+        probabilities = forward(self.weights, pixels)
+        return probabilities if self.novelty is None else np.column_stack([probabilities, self.novelty.score(pixels)])

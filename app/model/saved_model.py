@@ -9,9 +9,10 @@ import numpy as np
 
 from app.errors import CannotExplain
 from app.model import engine
-from app.model.engine import PIXELS, Engine, Pixels, Probabilities
+from app.model.engine import PIXELS, Engine, Pixels, Probabilities, Rows
 from app.model.explain import Explanation, Network, explain, find_network
 from app.model.metadata import CLASSES, Metadata
+from app.model.report import read_report
 from app.model.runtime import prepare_tensorflow
 from app.model.versions import ModelError, first_line
 
@@ -27,6 +28,11 @@ SIGNATURES: dict[str, tuple[Tensors, Tensors]] = {
         {"digits": ("int64", (None,)), "probabilities": ("float32", (None, CLASSES))},
     ),
 }
+# What one must offer besides whose metadata.json has a threshold for it.
+JUDGED: tuple[Tensors, Tensors] = (
+    {"pixels": ("float32", (None, PIXELS))},
+    {"judged": ("float32", (None, CLASSES + 1))},  # the probabilities, and the novelty
+)
 SUM_TOLERANCE = 1e-4  # ten float32 probabilities add up to 1 within this
 
 
@@ -37,13 +43,22 @@ class SavedModel:
     name: str
     version: int
     metadata: Metadata
+    report: bytes | None = field(repr=False)  # a page; read once, so that it is of the version that answers
     _run: Engine = field(repr=False)
+    _judge: Engine = field(repr=False)
     _loaded: Any = field(repr=False)  # the variables live as long as this does
     _network: Network | None = field(repr=False)  # for explaining
 
     def __call__(self, pixels: Pixels) -> Probabilities:
         """`pixels`: float32 (N, 784) in 0..1, white ink on black → float32 (N, 10), each row adding up to 1."""
         return self._run(pixels)
+
+    def judge(self, pixels: Pixels) -> Rows:
+        """As a call, and how unlike a digit: float32 (N, 784) → float32 (N, 10), or (N, 11) with the novelty behind.
+
+        There is an eleventh column where metadata.json has a threshold for it.
+        """
+        return self._judge(pixels)
 
     def explain(self, pixels: Pixels, digit: int) -> Explanation:
         """Which of `pixels`, float32 (784,), spoke for `digit` and which against it.
@@ -71,15 +86,26 @@ def load(version: Path) -> SavedModel:
         loaded = tf.saved_model.load(str(version))
     except Exception as error:  # a damaged file makes TensorFlow raise many kinds, some of them its own
         raise ModelError(f"TensorFlow can't load {version}: {first_line(error)}") from error
-    _check_signatures(loaded.signatures, version)
+    _check_signatures(loaded.signatures, signatures_of(metadata), version)
+    judging = metadata.not_a_digit is not None
     run = engine.build(loaded.signatures["serving_default"])
-    _warm_up(run, version)
+    judge = engine.build(loaded.signatures["judged"]) if judging else run
+    for each in {run, judge}:
+        _warm_up(each, version)
     network = find_network(loaded, *_examples(run))
-    return SavedModel(version.parent.name, int(version.name), metadata, run, loaded, network)
+    report = read_report(version)
+    return SavedModel(version.parent.name, int(version.name), metadata, report, run, judge, loaded, network)
 
 
-def _check_signatures(signatures: Mapping[str, Any], version: Path) -> None:
-    for name, (inputs, outputs) in SIGNATURES.items():
+def signatures_of(metadata: Metadata) -> dict[str, tuple[Tensors, Tensors]]:
+    """The signatures that a version with `metadata` has, each its inputs and outputs."""
+    return SIGNATURES if metadata.not_a_digit is None else SIGNATURES | {"judged": JUDGED}
+
+
+def _check_signatures(
+    signatures: Mapping[str, Any], expected: Mapping[str, tuple[Tensors, Tensors]], version: Path
+) -> None:
+    for name, (inputs, outputs) in expected.items():
         if name not in signatures:
             raise ModelError(f"Expected the signature {name!r} in {version}; it has {sorted(signatures)}.")
         signature = signatures[name]
@@ -103,6 +129,8 @@ def _examples(run: Engine) -> tuple[Pixels, Probabilities]:
 
 def _warm_up(run: Engine, version: Path) -> None:
     for size in engine.WARM_UP_BATCHES:
-        answer = run(np.zeros((size, PIXELS), np.float32))
-        if answer.shape != (size, CLASSES) or not np.allclose(answer.sum(axis=1), 1, atol=SUM_TOLERANCE):
+        rows = run(np.zeros((size, PIXELS), np.float32))
+        answer = rows[:, :CLASSES]
+        whole = answer.shape == (size, CLASSES) and np.isfinite(rows).all()
+        if not whole or not np.allclose(answer.sum(axis=1), 1, atol=SUM_TOLERANCE):
             raise ModelError(f"Expected probabilities that add up to 1 from {version}; got {answer[0].tolist()}.")

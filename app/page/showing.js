@@ -51,6 +51,7 @@ export async function showModel() {
     model = await response.json();
     labels = model.labels;
     element("model").textContent = `Model ${model.name}, version ${model.version}`;
+    element("report").hidden = !model.report;
     for (const [i, label] of labels.entries()) element("bars").children[i].firstChild.textContent = label;
   } catch {
     // the service is away; whoever draws is told so

@@ -27,7 +27,7 @@ from app.errors import (
     WrongField,
     WrongSize,
 )
-from app.images.prepare import AS_IT_IS
+from app.model.metadata import CLASSES
 from app.problems import examples, problem
 from app.reader import Reader
 from app.routes.answers import JSON, batch, picture, prediction, reading, to_json
@@ -106,9 +106,8 @@ async def predict_batch(request: Request, reader: ReadyReader, settings: Current
 
 async def _read_raw(request: Request, reader: Reader, settings: Settings) -> Response:
     """Raw images: N x 784 bytes in; JSON out as for files, or the bare probabilities, for whom asks for bytes."""
-    probabilities = await reader.read_images(await raw_images(request, settings))
+    rows = await reader.read_images(await raw_images(request, settings))
     if any(OCTETS in each.lower() for each in request.headers.getlist("accept")):
-        return Response(probabilities.astype("<f4", copy=False).tobytes(), media_type=OCTETS)
-    as_it_is = picture(AS_IT_IS)
-    results = [{**reading(each), "picture": as_it_is} for each in reader.answers(probabilities)]
+        return Response(rows[:, :CLASSES].astype("<f4", copy=False).tobytes(), media_type=OCTETS)
+    results = [{**reading(each), "picture": picture(each.picture)} for each in reader.answers(rows)]
     return Response(to_json(batch(results, reader.model)), media_type=JSON)

@@ -141,6 +141,7 @@ class ModelOut(ModelRef):
     signatures: dict[str, dict[str, dict[str, dict[str, Any]]]] = Field(
         description="name → inputs and outputs → tensor → dtype and shape (null: any number of pictures)"
     )
+    report: str | None = Field(description="the path of its report, a page; null if it has none")
     metadata: dict[str, Any] = Field(description="recipe, seed, data hash, package versions, metrics")
 
 

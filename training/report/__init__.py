@@ -1,0 +1,6 @@
+"""The report of a version: one page with pictures that says how good it is, how sure that is, and what it is for."""
+
+from training.report.findings import Findings
+from training.report.page import write_report
+
+__all__ = ["Findings", "write_report"]
