@@ -11,9 +11,8 @@ from numpy.typing import NDArray
 
 from app.errors import BlankPicture
 from app.images.fit import fit
-from app.images.normalize import Grey, normalize
+from app.images.normalize import Grey
 from app.model import saved_model
-from app.model.metadata import CLASSES
 from app.model.runtime import ONE_THREAD, prepare_tensorflow
 from app.model.saved_model import SavedModel
 from app.model.versions import ModelError
@@ -23,6 +22,7 @@ from benchmarks.report import table
 from benchmarks.servers import MODEL
 from training import dataset
 from training.errors import TrainingError
+from training.versions import novelty
 
 Scores = NDArray[np.float32]
 
@@ -50,19 +50,14 @@ def report(model: SavedModel, strange: Grey) -> str:
     threshold = model.metadata.not_a_digit
     if threshold is None:
         raise BenchmarkError(f"Expected a threshold in metadata.json of version {model.version}; it judges nothing.")
-    digits = score(model, dataset.load().x_test)
+    digits = novelty(model, dataset.load().x_test)
     rows: list[list[object]] = [["pictures", "number", "said not to look like a digit", "AUROC against the digits"]]
     rows.append(["MNIST's test digits", f"{len(digits):,}", f"{(digits > threshold).mean():.2%}", ""])
     for name, images in (("not digits, as they are", strange), ("not digits, fitted", fitted(strange))):
-        scores = score(model, images)
+        scores = novelty(model, images)
         area = auroc(digits, scores)
         rows.append([name, f"{len(images):,}", f"{(scores > threshold).mean():.2%}", f"{area:.4f}"])
     return table(rows)
-
-
-def score(model: SavedModel, images: Grey) -> Scores:
-    """uint8 (N, 28, 28) → float32 (N,), the novelty."""
-    return model.judge(normalize(images))[:, CLASSES]
 
 
 def fitted(images: Grey) -> Grey:

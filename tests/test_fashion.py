@@ -13,7 +13,7 @@ from benchmarks import novelty
 from tests.conftest import serving
 from tests.fashion import MISSING, NAMES, find_fashion
 from tests.support import encode
-from training import dataset
+from training import dataset, versions
 from training.dataset import Dataset
 from training.recipes import Book
 from training.run import Fit, Result, run
@@ -55,7 +55,7 @@ def test_its_metadata_names_the_classes_and_says_that_they_are_no_digits(trained
 def test_the_shipped_version_tells_clothes_from_digits(shipped: SavedModel, clothes: Dataset, mnist: Dataset) -> None:
     threshold = shipped.metadata.not_a_digit
     assert threshold is not None
-    digits, garments = (novelty.score(shipped, images) for images in (mnist.x_test, clothes.x_test))
+    digits, garments = (versions.novelty(shipped, images) for images in (mnist.x_test, clothes.x_test))
     assert novelty.auroc(digits, garments) >= 0.99
     assert (digits > threshold).mean() <= 0.01
     sheet = novelty.report(shipped, clothes.x_test[:200])

@@ -16,7 +16,6 @@ from PIL import Image
 from tests.reports import FASHION, findings
 from training.dataset import Dataset
 from training.report import Findings, write_report
-from training.report.calibration import error_by_chance
 from training.report.card import reproducing
 from training.report.page import render
 from training.report.pictures import MISTAKES
@@ -180,7 +179,7 @@ def test_the_numbers_at_an_axis_are_round_and_hold_all_values() -> None:
 
 
 def test_chance_makes_an_error_that_shrinks_with_the_pictures(mnist: Dataset) -> None:
-    few, many = (error_by_chance(findings(mnist, count).test) for count in (100, 3000))
+    few, many = (findings(mnist, count).test.error_by_chance for count in (100, 3000))
     assert 0 < many < few / 3
 
 

@@ -6,21 +6,19 @@ Then a temperature makes its confidence honest, and a second, small network lear
 from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
-from numpy.typing import NDArray
 
 from app.images.normalize import normalize
 from training.augment import distort
 from training.calibration import find_temperature, fold
 from training.checkpoint import Checkpoint, State
 from training.dataset import Labelled
-from training.evaluation import Evaluation
+from training.evaluation import loss_and_accuracy
 from training.handwriting import write_digits
-from training.network import Weights, build_network, forward, put
+from training.network import Weights, arrays_of, build_network, forward, pixels_of, put, variables_of
 from training.novelty import learn_novelty
 from training.progress import Progress
 from training.recipes import Augmented
@@ -36,16 +34,17 @@ def train(
     pictures = _with_drawn(pictures, recipe.drawn, seed)
     keras.utils.set_random_seed(seed)
     learner = Learner(recipe, len(pictures.x))
-    state = checkpoint.resume() or State(0, {}, ())
-    learner.restore(state.arrays)
-    history = list(state.history)
-    with closing(_epochs(recipe, pictures, seed, state.epoch)) as epochs:
-        for epoch, shown in enumerate(epochs, state.epoch + 1):
+    state = checkpoint.resume()
+    if state:
+        put(state.arrays, learner.variables)
+    history = list(state.history) if state else []
+    with closing(_epochs(recipe, pictures, seed, len(history))) as epochs:
+        for epoch, shown in enumerate(epochs, len(history) + 1):
             progress.begin_epoch(epoch)
             loss, accuracy = learner.learn(shown, progress)
-            history.append(Epoch(loss, accuracy, *learner.evaluate(held_out)))
+            history.append(Epoch(loss, accuracy, *loss_and_accuracy(learner.network.get_weights(), held_out)))
             progress.end_epoch(history[-1])
-            checkpoint.save(State(epoch, learner.state(), tuple(history)))
+            checkpoint.save(State(epoch, arrays_of(learner.variables), tuple(history)))
     if recipe.oddities and len(held_out.x):
         progress.stage("learning what isn't a digit ...")
     return _finished(recipe, learner, pictures, held_out, seed, tuple(history))
@@ -94,6 +93,7 @@ class Learner:
         rate = keras.optimizers.schedules.CosineDecay(recipe.rate, steps)
         self._optimizer = keras.optimizers.Adam(rate)
         self._optimizer.build(self.network.trainable_variables)
+        self.variables = variables_of(self.network, self._optimizer)
         self._step = tf.function(self._take_step, jit_compile=True)
 
     def learn(self, shown: Labelled, progress: Progress) -> tuple[float, float]:
@@ -109,7 +109,7 @@ class Learner:
 
     def _take_step(self, images: tf.Tensor, classes: tf.Tensor) -> tf.Tensor:
         """Gives loss and accuracy of the batch, before the step."""
-        pixels = tf.reshape(tf.cast(images, tf.float32) / 255.0, (self._batch_size, -1))
+        pixels = pixels_of(images)
         hidden, output = self.network.layers
         with tf.GradientTape() as tape:
             logits = hidden(pixels) @ output.kernel + output.bias
@@ -119,26 +119,6 @@ class Learner:
         self._optimizer.apply(tape.gradient(loss, variables), variables)
         right = tf.argmax(logits, axis=1, output_type=tf.int32) == tf.cast(classes, tf.int32)
         return tf.stack([loss, tf.reduce_mean(tf.cast(right, tf.float32))])
-
-    def evaluate(self, pictures: Labelled) -> tuple[float | None, float | None]:
-        """Loss and accuracy on `pictures`; None of both, when there are none."""
-        if not len(pictures.x):
-            return None, None
-        evaluation = Evaluation(forward(self.network.get_weights(), normalize(pictures.x)), pictures.y)
-        return evaluation.log_loss, evaluation.accuracy
-
-    def state(self) -> dict[str, NDArray[Any]]:
-        """All that the next epoch depends on."""
-        return {str(place): each.numpy() for place, each in enumerate(self._variables())}
-
-    def restore(self, arrays: dict[str, NDArray[Any]]) -> None:
-        """Goes on from what `state` gave; from nothing, stays at the beginning."""
-        if arrays:
-            variables = self._variables()
-            put((arrays[str(place)] for place in range(len(variables))), variables)
-
-    def _variables(self) -> list[Any]:
-        return [*self.network.trainable_variables, *self._optimizer.variables]
 
 
 def _finished(

@@ -11,16 +11,14 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from app.images.normalize import PIXELS
 from training.checkpoint import Checkpoint, State
 from training.dataset import Labelled
-from training.network import build_network, put
+from training.network import arrays_of, build_network, pixels_of, put, variables_of
 from training.progress import Progress
 from training.recipes import Book
 from training.trained import Epoch, Trained
 
 STEPS_PER_CALL = 67  # MNIST's 469 batches are seven times as many: often enough for a bar to move
-WEIGHTS, OPTIMIZER = "weights", "optimizer"
 
 
 def train(
@@ -28,7 +26,11 @@ def train(
 ) -> Trained:
     """Trains on `pictures`, float32 weights out; this recipe holds none out."""
     network = build(recipe, seed)
-    epochs = resume(network, checkpoint.resume())
+    variables = variables_of(network, network.optimizer)
+    state = checkpoint.resume()
+    if state:
+        put(state.arrays, variables)
+    epochs = state.history if state else ()
     batches = Batches(pictures, recipe.batch_size)
     for number in range(len(epochs), recipe.epochs):
         progress.begin_epoch(number + 1)
@@ -37,7 +39,7 @@ def train(
         history = network.fit(batches.in_order(order), shuffle=False, verbose=0, callbacks=[report]).history
         epochs = (*epochs, Epoch(history["loss"][0], history["accuracy"][0]))
         progress.end_epoch(epochs[-1])
-        checkpoint.save(state_of(network, epochs))
+        checkpoint.save(State(len(epochs), arrays_of(variables), epochs))
     return Trained(network.get_weights(), epochs)
 
 
@@ -61,7 +63,7 @@ class Batches:
 
     def __init__(self, pictures: Labelled, size: int) -> None:
         # as bytes: to gather from a quarter of the memory, and convert a batch at a time, takes half as long
-        self._pixels, self._classes = tf.constant(pictures.x.reshape(-1, PIXELS)), tf.constant(pictures.y)
+        self._images, self._classes = tf.constant(pictures.x), tf.constant(pictures.y)
         self._size = size
 
     def in_order(self, order: NDArray[np.int64]) -> Any:
@@ -70,9 +72,7 @@ class Batches:
         return batches.map(self._gather).prefetch(tf.data.AUTOTUNE)
 
     def _gather(self, places: Any) -> tuple[Any, Any]:
-        # app.images.normalize in TensorFlow; a test holds the two together
-        pixels = tf.cast(tf.gather(self._pixels, places), tf.float32) / 255.0
-        return pixels, tf.gather(self._classes, places)
+        return pixels_of(tf.gather(self._images, places)), tf.gather(self._classes, places)
 
 
 class Report(keras.callbacks.Callback):
@@ -87,19 +87,3 @@ class Report(keras.callbacks.Callback):
         done = min((batch + 1) * self._batch_size, self._pictures)
         self._progress.advance(done - self._done, logs["loss"], logs["accuracy"])
         self._done = done
-
-
-def state_of(network: keras.Sequential, epochs: tuple[Epoch, ...]) -> State:
-    """All that the next epoch depends on, beside seed and pictures."""
-    groups = {WEIGHTS: network.weights, OPTIMIZER: network.optimizer.variables}
-    arrays = {f"{name}{place}": each.numpy() for name, group in groups.items() for place, each in enumerate(group)}
-    return State(len(epochs), arrays, epochs)
-
-
-def resume(network: keras.Sequential, state: State | None) -> tuple[Epoch, ...]:
-    """Puts `state` into the network and its optimizer; returns the epochs that are finished."""
-    if state is None:
-        return ()
-    for name, group in ((WEIGHTS, network.weights), (OPTIMIZER, network.optimizer.variables)):
-        put((state.arrays[f"{name}{place}"] for place in range(len(group))), group)
-    return state.history

@@ -5,14 +5,12 @@ from pathlib import Path
 
 import numpy as np
 
-from app.images.normalize import normalize
-from app.model.metadata import CLASSES
 from app.model.saved_model import SavedModel
 from training import dataset
 from training.evaluation import Evaluation
 from training.files import Bytes
 from training.tables import table
-from training.versions import evaluate, load_version
+from training.versions import evaluate, load_version, novelty
 
 PAIRS = 5  # of classes that are taken for each other: the rest are rare
 
@@ -38,7 +36,7 @@ def report(folder: Path, data: Path | None) -> str:
 def warned(model: SavedModel, images: Bytes) -> float | None:
     """The share of `images`, uint8 (N, 28, 28), that are said not to look like digits; None, if that is never said."""
     threshold = model.metadata.not_a_digit
-    return None if threshold is None else float((model.judge(normalize(images))[:, CLASSES] > threshold).mean())
+    return None if threshold is None else float((novelty(model, images) > threshold).mean())
 
 
 def _figures(evaluation: Evaluation, false_alarms: float | None) -> str:

@@ -9,9 +9,13 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from app.images.normalize import normalize
 from app.model.metadata import CLASSES
+from training.dataset import Labelled
+from training.network import Weights, forward
 
 CALIBRATION_BINS = 15
+DRAWS = 400  # enough for the 95% quantile of what chance does, to two digits
 Z_95 = 1.959964  # standard deviations on either side of the mean that hold 95% of a normal distribution
 
 Interval = tuple[float, float]
@@ -112,6 +116,16 @@ class Evaluation:
         """Those of the 15 bins of equal width in which there are pictures, the least confident first."""
         return tuple(_bins(self.confidence, self.right))
 
+    @cached_property
+    def error_by_chance(self) -> float:
+        """The calibration error that 1 in 20 draws exceeds when each picture is right with exactly its confidence.
+
+        J. Bröcker, L. A. Smith, Increasing the Reliability of Reliability Diagrams, Weather and Forecasting 22, 2007.
+        """
+        random = np.random.default_rng(0)  # the same probabilities, the same error
+        draws = (random.random(len(self.confidence)) < self.confidence for _ in range(DRAWS))
+        return float(np.quantile([expected_calibration_error(self.confidence, right) for right in draws], 0.95))
+
     @property
     def calibration_error(self) -> float:
         """The expected calibration error, 0..1: how far confidence is from accuracy, over 15 bins.
@@ -119,6 +133,14 @@ class Evaluation:
         C. Guo, G. Pleiss, Y. Sun, K. Q. Weinberger, On Calibration of Modern Neural Networks, ICML 2017.
         """
         return expected_calibration_error(self.confidence, self.right)
+
+
+def loss_and_accuracy(weights: Weights, pictures: Labelled) -> tuple[float, float] | tuple[None, None]:
+    """Of the network with `weights` on `pictures`, which it doesn't learn from; None of both, when there are none."""
+    if not len(pictures.x):
+        return None, None
+    evaluation = Evaluation(forward(weights, normalize(pictures.x)), pictures.y)
+    return evaluation.log_loss, evaluation.accuracy
 
 
 def expected_calibration_error(confidence: NDArray[np.float64], right: NDArray[np.bool_]) -> float:

@@ -7,7 +7,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from app.images.normalize import PIXELS, SIDE
-from training.network import Weights
+from training.network import Weights, pixels_of
 
 
 class DigitsModule(tf.Module):
@@ -31,9 +31,7 @@ class DigitsModule(tf.Module):
     @tf.function(input_signature=[tf.TensorSpec([None, SIDE, SIDE], tf.uint8, "images")])
     def images(self, images: tf.Tensor) -> dict[str, tf.Tensor]:
         """uint8 (N, 28, 28), white ink on black → the classes, int64 (N,), and float32 (N, 10)."""
-        # app.images.normalize in TensorFlow; a test holds the two together for all 256 values
-        pixels = tf.reshape(tf.cast(images, tf.float32) / 255.0, [-1, PIXELS])
-        probabilities = self.pixels(pixels)["probabilities"]
+        probabilities = self.pixels(pixels_of(images))["probabilities"]
         return {"digits": tf.argmax(probabilities, axis=1), "probabilities": probabilities}
 
 

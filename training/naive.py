@@ -20,6 +20,7 @@ from app.images.normalize import PIXELS, normalize
 from app.model.metadata import CLASSES
 from training.checkpoint import Checkpoint, State
 from training.dataset import Labelled
+from training.evaluation import loss_and_accuracy
 from training.network import HIDDEN, Weights
 from training.progress import Progress
 from training.recipes import Naive
@@ -226,7 +227,7 @@ def train(
     for number in range(len(history) + 1, recipe.epochs + 1):
         progress.begin_epoch(number)
         loss, accuracy = train_epoch(step, network, shuffled(pictures, seed, number), recipe, progress)
-        epoch = Epoch(loss, accuracy, *judge(network, held_out))
+        epoch = Epoch(loss, accuracy, *loss_and_accuracy(weights_of(network), held_out))
         history = (*history, epoch)
         checkpoint.save(State(number, dict(zip(NAMES, weights_of(network), strict=True)), history))
         progress.end_epoch(epoch)
@@ -252,13 +253,3 @@ def restore(network: NaiveSequential, checkpoint: Checkpoint) -> tuple[Epoch, ..
 def weights_of(network: NaiveSequential) -> Weights:
     """Copies: the variables go on changing."""
     return [weight.numpy().copy() for weight in network.weights]
-
-
-def judge(network: NaiveSequential, pictures: Labelled) -> tuple[float | None, float | None]:
-    """Loss and accuracy on pictures that the network doesn't learn from; None without any."""
-    if not len(pictures.x):
-        return None, None
-    labels = tf.constant(pictures.y, tf.int64)  # (n,)
-    log_probabilities = network(tf.constant(normalize(pictures.x)))  # (n, 10)
-    right = int(count_right(log_probabilities, labels))
-    return float(cross_entropy(log_probabilities, labels)), right / len(pictures.x)

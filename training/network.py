@@ -1,6 +1,6 @@
 """The network: 784 → Dense 512 relu → Dense 10 softmax, in Keras."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import keras
@@ -27,14 +27,29 @@ def build_network() -> keras.Sequential:
     )
 
 
-def put(values: Iterable[NDArray[Any]], variables: Iterable[Any]) -> None:
-    """Assigns each of `values` to its variable of Keras's, by a copy.
+def pixels_of(images: tf.Tensor) -> tf.Tensor:
+    """uint8 (N, 28, 28) → float32 (N, 784) in 0..1: `app.images.normalize` in TensorFlow; tests hold them together."""
+    return tf.reshape(tf.cast(images, tf.float32) / 255.0, (-1, PIXELS))
+
+
+def variables_of(network: keras.Sequential, optimizer: Any) -> list[Any]:
+    """All that the next step depends on, beside the pictures."""
+    return [*network.trainable_variables, *optimizer.variables]
+
+
+def arrays_of(variables: Iterable[Any]) -> dict[str, NDArray[Any]]:
+    """The values of `variables`, by their places."""
+    return {str(place): each.numpy() for place, each in enumerate(variables)}
+
+
+def put(arrays: Mapping[str, NDArray[Any]], variables: Sequence[Any]) -> None:
+    """Assigns to `variables` what `arrays_of` gave, by a copy.
 
     TensorFlow takes over the memory of an aligned array as it is, and a step compiled by XLA gives the memory of a
     variable that it replaces back to an allocator that it isn't from: once in a while, "corrupted size vs. prev_size".
     """
-    for value, variable in zip(values, variables, strict=True):
-        variable.assign(tf.raw_ops.DeepCopy(x=value))
+    for place, variable in enumerate(variables):
+        variable.assign(tf.raw_ops.DeepCopy(x=arrays[str(place)]))
 
 
 def forward(weights: Weights, pixels: NDArray[np.float32]) -> NDArray[np.float32]:

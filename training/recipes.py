@@ -19,6 +19,7 @@ class Book:
 
     name: ClassVar[str] = "book"
     held_out: ClassVar[int] = 0
+    drawn: ClassVar[int] = 0
     epochs: int = 5
     batch_size: int = 128
     optimizer: str = "rmsprop"
@@ -57,6 +58,7 @@ class Naive:
 
     name: str = "naive"
     held_out: ClassVar[int] = 0
+    drawn: ClassVar[int] = 0
     epochs: int = 20
     batch_size: int = 128
     learning_rate: float = 0.1
@@ -68,7 +70,8 @@ class Naive:
 # that). 81.7, 77.3 and 70.4% are read right; at the rate 0.1 and after 20 epochs, 95.3, 97.1 and 95.0%.
 NOTEBOOK = Naive("naive-notebook", epochs=5, learning_rate=0.001, init_from=0.0, init_to=0.1)
 
-# Each has a name, epochs, and how many of the training pictures are held out: trained on never, for what is chosen.
+# Each has a name, epochs, how many of the training pictures are held out (trained on never, for what is chosen), and
+# how many drawn digits are shown beside the others.
 Recipe: TypeAlias = Book | Augmented | Naive
 
 RECIPES: dict[str, Recipe] = {recipe.name: recipe for recipe in (Augmented(), Book(), Naive(), NOTEBOOK)}
@@ -83,11 +86,6 @@ def suited(recipe: Recipe, data: Dataset) -> Recipe:
         return recipe
     recipe = replace(recipe, held_out=min(recipe.held_out, len(data.x_train) // 6))
     return recipe if data.fit == DIGITS else replace(recipe, drawn=0, oddities=0)
-
-
-def drawn_by(recipe: Recipe) -> int:
-    """How many digits are drawn and shown in each epoch, beside the training pictures."""
-    return recipe.drawn if isinstance(recipe, Augmented) else 0
 
 
 def to_metadata(recipe: Recipe) -> dict[str, Any]:

@@ -19,11 +19,10 @@ from training.evaluation import Evaluation
 from training.network import forward
 from training.progress import Progress, show
 from training.publish import check_folder, publish
-from training.recipes import Augmented, Book, Naive, Recipe, drawn_by, suited
-from training.report import Findings, write_report
+from training.recipes import Augmented, Book, Naive, Recipe, suited
+from training.report import EXAMPLES, Findings, write_report
 from training.trained import Trained
 
-EXAMPLES = 48  # distorted pictures in the report
 FIRST = 10  # test pictures whose classes are shown, as in the notebook
 
 Train: TypeAlias = Callable[[Any, Labelled, Labelled, int, Checkpoint, Progress], Trained]
@@ -89,7 +88,7 @@ def _train(fit: Fit, data: Dataset, checkpoint: Checkpoint) -> Trained:
     train: Train = import_module(MODULES[type(fit.recipe)]).train
     pictures, held_out = data.split(fit.recipe.held_out)
     done = checkpoint.state.epoch if checkpoint.state else 0
-    with show(fit.recipe.epochs, len(pictures.x) + drawn_by(fit.recipe), done) as progress:
+    with show(fit.recipe.epochs, len(pictures.x) + fit.recipe.drawn, done) as progress:
         return train(fit.recipe, pictures, held_out, fit.seed, checkpoint, progress)
 
 

@@ -2,13 +2,18 @@
 
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from app.images.normalize import normalize
 from app.model import saved_model
+from app.model.metadata import CLASSES
 from app.model.saved_model import SavedModel
 from app.model.versions import VERSION, ModelError, choose_version
 from training.dataset import Labelled
 from training.errors import TrainingError
 from training.evaluation import Evaluation
+from training.files import Bytes
 
 
 def load_version(folder: Path) -> SavedModel:
@@ -21,6 +26,11 @@ def load_version(folder: Path) -> SavedModel:
         return saved_model.load(folder.resolve() if is_version else choose_version(folder))
     except ModelError as error:
         raise TrainingError(str(error)) from error
+
+
+def novelty(model: SavedModel, images: Bytes) -> NDArray[np.float32]:
+    """How unlike a digit each of `images`, uint8 (N, 28, 28), is to `model`, which must judge that: float32 (N,)."""
+    return model.judge(normalize(images))[:, CLASSES]
 
 
 def evaluate(model: SavedModel, pictures: Labelled) -> Evaluation:

@@ -66,8 +66,8 @@ def segment(grey: Grey) -> Segmented:
     """Proposes the digits of `grey`, uint8 (height, width).
 
     If the ink doesn't look like digits, it may be the paper: light digits in the dark windows of a meter's light face
-    say. Then both are looked at; the other is taken if it plainly looks like
-    digits, of which most of a line's box is the paper.
+    say. Then both are looked at; the other is taken if it plainly looks like digits, of which most of a line's box is
+    the paper.
 
     Raises: BlankPicture, TooManyDigits.
     """

@@ -2,5 +2,6 @@
 
 from training.report.findings import Findings
 from training.report.page import write_report
+from training.report.pictures import EXAMPLES
 
-__all__ = ["Findings", "write_report"]
+__all__ = ["EXAMPLES", "Findings", "write_report"]

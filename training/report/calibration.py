@@ -1,8 +1,6 @@
 """Whether its confidence means what it says: the reliability diagram, and the numbers in it."""
 
-import numpy as np
-
-from training.evaluation import Bin, Evaluation, expected_calibration_error, wilson
+from training.evaluation import Bin, Evaluation, wilson
 from training.report.findings import Findings
 from training.report.markup import between, figure, percent, table
 from training.report.svg import Scale, across, decades, dot, logarithmic, plot, up
@@ -11,7 +9,6 @@ WIDTH, HEIGHT = 360, 372
 LEFT, RIGHT, TOP, BOTTOM = 48, 348, 12, 262  # of the diagram
 COUNTS_TOP, COUNTS_BOTTOM = 276, 336  # of the counts below it
 FIFTHS = [(fifth / 5, percent(fifth / 5, 0)) for fifth in range(6)]
-DRAWS = 400  # enough for the 95% quantile of what chance does, to two digits
 
 
 def calibration(findings: Findings) -> str:
@@ -21,22 +18,12 @@ def calibration(findings: Findings) -> str:
         "On the diagonal, what it is 80% sure of is right 80% of the time; below the line it is over-confident. "
         f"On average it is {percent(float(test.confidence.mean()))} sure and {percent(test.accuracy)} right. The "
         f"expected calibration error, {test.calibration_error:.4f}, is the mean distance from the diagonal; were its "
-        f"confidence exactly right, these pictures would show up to {error_by_chance(test):.4f} by chance (in 95 of "
+        f"confidence exactly right, these pictures would show up to {test.error_by_chance:.4f} by chance (in 95 of "
         "100 samples). Bars: 95% intervals. Below: how many pictures, on a logarithmic scale."
     )
     heads = ["sure", "right", "95% interval", "pictures"]
     numbers = table("The dots of the diagram", heads, map(_numbers, test.calibration))
     return figure(f'<div class="pair">\n{_diagram(test)}{numbers}</div>\n', caption, "calibration")
-
-
-def error_by_chance(test: Evaluation) -> float:
-    """The calibration error that 1 in 20 draws exceeds when each picture is right with exactly its confidence.
-
-    J. Bröcker, L. A. Smith, Increasing the Reliability of Reliability Diagrams, Weather and Forecasting 22, 2007.
-    """
-    random = np.random.default_rng(0)  # the same findings, the same page
-    draws = (random.random(len(test.confidence)) < test.confidence for _ in range(DRAWS))
-    return float(np.quantile([expected_calibration_error(test.confidence, right) for right in draws], 0.95))
 
 
 def _numbers(each: Bin) -> list[str]:

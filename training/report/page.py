@@ -5,8 +5,9 @@ from pathlib import Path
 
 import numpy as np
 
+from app.model.report import FILE
 from training.evaluation import Z_95, Evaluation
-from training.report.calibration import calibration, error_by_chance
+from training.report.calibration import calibration
 from training.report.card import model_card
 from training.report.classes import confusion, per_class
 from training.report.curves import learning_curves
@@ -16,7 +17,6 @@ from training.report.pictures import examples, mistakes
 from training.report.units import hidden_units
 
 STYLE = Path(__file__).parent / "style.css"
-FOLDER, FILE = "report", "index.html"
 
 # Title and content; what has no content is left out.
 SECTIONS = (
@@ -37,8 +37,8 @@ def write_report(folder: Path, findings: Findings) -> None:
 
     Raises: OSError, when it can't be written.
     """
-    (folder / FOLDER).mkdir(exist_ok=True)
-    (folder / FOLDER / FILE).write_text(render(findings), encoding="utf-8")
+    (folder / FILE).parent.mkdir(exist_ok=True)
+    (folder / FILE).write_text(render(findings), encoding="utf-8")
 
 
 def render(findings: Findings) -> str:
@@ -85,7 +85,7 @@ def _headline(test: Evaluation) -> str:
         (
             "Calibration error",
             f"{test.calibration_error:.4f}",
-            f"chance alone: up to {error_by_chance(test):.4f} (95%)",
+            f"chance alone: up to {test.error_by_chance:.4f} (95%)",
         ),
     )
     return (
