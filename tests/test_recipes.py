@@ -8,7 +8,7 @@ import pytest
 from tests.support import SHIPPED
 from training.dataset import Dataset
 from training.errors import TrainingError
-from training.recipes import DEFAULT_RECIPE, RECIPES, Augmented, Book, from_metadata, suited, to_metadata
+from training.recipes import DEFAULT_RECIPE, RECIPES, Augmented, Book, chosen, from_metadata, suited, to_metadata
 from training.run import MODULES
 
 
@@ -23,6 +23,13 @@ def test_a_recipe_comes_back_from_its_metadata(name: str) -> None:
 def test_every_recipe_can_be_trained_by() -> None:
     assert set(MODULES) == {type(recipe) for recipe in RECIPES.values()}
     assert DEFAULT_RECIPE in RECIPES
+
+
+def test_the_books_network_learns_other_things_than_digits_for_longer() -> None:
+    assert chosen("book", None, are_digits=True) == Book()
+    assert chosen("book", None, are_digits=False) == Book(epochs=10)
+    assert chosen("book", 5, are_digits=False) == Book()
+    assert chosen("augmented", None, are_digits=False) == Augmented()
 
 
 def test_of_few_pictures_few_are_held_out_and_what_is_about_digits_is_for_digits(mnist: Dataset) -> None:

@@ -4,11 +4,10 @@ import argparse
 import signal
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
 
 from training.errors import Refused, TrainingError
 from training.options import parser
-from training.recipes import RECIPES
+from training.recipes import chosen
 
 # The commands import TensorFlow, for seconds: --help and wrong options need not wait.
 
@@ -30,10 +29,9 @@ def main(arguments: Sequence[str]) -> int:
 def _fit(options: argparse.Namespace) -> None:
     from training.run import Fit, run
 
-    recipe = RECIPES[options.recipe]
     run(
         Fit(
-            replace(recipe, epochs=options.epochs or recipe.epochs),
+            chosen(options.recipe, options.epochs, are_digits=options.labels is None),
             models=options.models,
             data=options.data,
             labels=options.labels,

@@ -3,7 +3,7 @@
 import argparse
 from pathlib import Path
 
-from training.recipes import DEFAULT_RECIPE, RECIPES
+from training.recipes import DEFAULT_RECIPE, OTHERS_EPOCHS, RECIPES
 
 MODELS = Path(__file__).resolve().parent.parent / "models" / "mnist_mlp"
 MAX_SEED = 2**32 - 1  # what NumPy takes
@@ -50,6 +50,8 @@ def parser() -> argparse.ArgumentParser:
 
 
 VERSION = "a version's folder, or a folder of versions: the newest"
+OTHERS = ", ".join(f"{number} for {name}" for name, number in OTHERS_EPOCHS.items())
+EPOCHS = f"how many (the recipe's; with --labels, {OTHERS})"
 DATA = "an mnist.npz, or a folder of four IDX files (the embedded MNIST)"
 
 
@@ -72,7 +74,7 @@ def _fit(fit: argparse.ArgumentParser) -> None:
     fit.add_argument("--labels", type=Path, metavar="FILE", help="names of ten classes, a line each (they are digits)")
     fit.add_argument("--models", type=Path, metavar="DIR", default=MODELS, help="a folder of versions (the checkout's)")
     fit.add_argument("--seed", type=_Between(0, MAX_SEED), metavar="N", default=0, help="of all randomness (0)")
-    fit.add_argument("--epochs", type=_Between(1, 10_000), metavar="N", help="how many (the recipe's)")
+    fit.add_argument("--epochs", type=_Between(1, 10_000), metavar="N", help=EPOCHS)
     fit.add_argument("--resume", action="store_true", help="go on where this very training was interrupted")
     fit.add_argument("--force", action="store_true", help="publish it even if it is worse")
 
