@@ -214,14 +214,16 @@ def test_interrupted_it_ends_with_130_and_goes_on_when_resumed(
 ) -> None:
     folder = tmp_path / "models"
     options = ("fit", "--recipe", recipe, "--data", data, "--models", folder, "--epochs", "1000")
-    assert interrupt(tmp_path / "log", "2/1000 loss", number, *options) == 130
+    status = interrupt(tmp_path / "log", "2/1000 loss", number, *options)
     log = (tmp_path / "log").read_text()
+    assert status == 130, log
     assert "nothing is published. The same command with --resume goes on from there." in log
     assert "Traceback" not in log
     assert [entry.name.startswith(PREFIX) for entry in folder.iterdir()] == [True]
     epoch = int(log.split("interrupted after epoch ")[1].split()[0])
-    assert interrupt(tmp_path / "log2", f"{epoch + 1}/1000 loss", number, *options, "--resume") == 130
+    status = interrupt(tmp_path / "log2", f"{epoch + 1}/1000 loss", number, *options, "--resume")
     log = (tmp_path / "log2").read_text()
+    assert status == 130, log
     assert f"goes on after epoch {epoch}" in log
     assert f"\n{epoch}/1000 loss" not in log
 
