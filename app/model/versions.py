@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple, NoReturn
 
@@ -92,8 +93,9 @@ def _files(version: Path) -> Iterator[tuple[str, int, int]]:
     for folder, _, names in os.walk(version, onerror=_raise, followlinks=True):
         for name in names:
             path = Path(folder, name)
-            state = path.stat()
-            yield str(path.relative_to(version)), state.st_size, state.st_mtime_ns
+            with suppress(FileNotFoundError):  # it has just gone, or is a link to nowhere
+                state = path.stat()
+                yield str(path.relative_to(version)), state.st_size, state.st_mtime_ns
 
 
 def _raise(error: OSError) -> NoReturn:
