@@ -74,7 +74,7 @@ def test_a_reader_with_another_model_shares_the_room_and_the_thread_and_nothing_
 
 def test_a_model_that_is_replaced_is_let_go_of(tiny_models: Path) -> None:
     reader = Reader(saved_model.load(tiny_models / "1"), max_pixels=1_000_000, max_batch=64, max_pending=3)
-    old = weakref.ref(reader.model)
+    old = weakref.ref(reader.model._loaded)
     assert asyncio.run(reader.read(encode(band(5)))).digit == 5
     reader = reader.with_model(saved_model.load(tiny_models / "2"))
     gc.collect()

@@ -1,8 +1,11 @@
 """The watch, look by look: what is loaded when, what is refused, and what the log says of it."""
 
+import gc
 import logging
 import os
 import shutil
+import threading
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +15,7 @@ from app.model import saved_model
 from app.model.saved_model import SavedModel
 from app.model.watch import Watch
 from tests.conftest import write_version
+from tests.support import waiting
 
 
 class Watched:
@@ -181,3 +185,29 @@ def test_a_version_that_is_tried_says_why_it_failed(
     watched.look(2)
     assert "refused version 2: Expected a list of 10 strings as 'labels'" in caplog.text
     assert "ready: tiny version 1" in caplog.text
+
+
+def test_a_model_is_let_go_of_once_another_answers_and_the_watch_ends_when_it_is_told(publish: Publish) -> None:
+    served: list[weakref.ref[object]] = []
+
+    def serve(model: SavedModel | None) -> None:
+        assert model
+        served.append(weakref.ref(model._loaded))  # what the weights hang on, all in circles
+
+    folder = publish(1).parent
+    watch = Watch(folder, None, 0.02, serve)
+    watch.start()
+    for _ in waiting("the first version"):
+        if served:
+            break
+    gc.disable()  # only what the watch itself does counts
+    try:
+        publish(2)
+        for _ in waiting("the old model to be gone"):
+            if len(served) == 2 and served[0]() is None:
+                break
+    finally:
+        gc.enable()
+    watch.stop()
+    publish(3)
+    assert not any(thread.name == "watch" and thread.is_alive() for thread in threading.enumerate())
