@@ -14,6 +14,7 @@ import pytest
 from app.model import saved_model
 from app.model.saved_model import SavedModel
 from app.model.watch import Watch
+from app.reader import Reader
 from tests.conftest import write_version
 from tests.support import waiting
 
@@ -188,11 +189,13 @@ def test_a_version_that_is_tried_says_why_it_failed(
 
 
 def test_a_model_is_let_go_of_once_another_answers_and_the_watch_ends_when_it_is_told(publish: Publish) -> None:
-    served: list[weakref.ref[object]] = []
+    served: list[weakref.ref[SavedModel]] = []
+    readers: list[Reader] = []
 
     def serve(model: SavedModel | None) -> None:
         assert model
-        served.append(weakref.ref(model._loaded))  # what the weights hang on, all in circles
+        served.append(weakref.ref(model))
+        readers[:] = [readers[0].with_model(model) if readers else Reader(model, 784, 1, 1)]
 
     folder = publish(1).parent
     watch = Watch(folder, None, 0.02, serve)

@@ -61,7 +61,7 @@ class Watch:
     def look(self) -> bool:
         """Loads what is to be served, if that is another version, and as it was at the last look.
 
-        Says whether it did.
+        Says whether it tried.
         """
         with self._telling_of_trouble():
             every = candidates(self._folder, self._wanted)
@@ -69,18 +69,20 @@ class Watch:
             settled, self._seen = found == self._seen, found
             if found is None:
                 raise ModelError(f"no version in {self._folder} can be served")
-            return found != self._served and settled and self._load(found)
+            if found != self._served and settled:
+                self._load(found)
+                return True
         return False
 
     def _run(self) -> None:
         with self._telling_of_trouble():
             import_tensorflow()
         self.begin()
-        swapped = False
+        tried = True
         while not self._stopped.wait(self._every_s):
-            if swapped:
-                gc.collect()  # the old model is all circles; by now its last requests are answered
-            swapped = self.look()
+            if tried:  # a load leaves 4 MB in circles, and so is an old reader; by now its last requests are answered
+                gc.collect()  # 3 ms
+            tried = self.look()
 
     def _load(self, version: Version) -> bool:
         """Whether `version` could be loaded, and is served now."""
