@@ -1,10 +1,9 @@
 """The hall: builds the parts and hands them on."""
 
 import asyncio
-import gc
-import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 
 from fastapi import FastAPI
 from starlette.types import ASGIApp
@@ -12,8 +11,8 @@ from starlette.types import ASGIApp
 from app import __version__, problems
 from app.errors import NotReady
 from app.hot_path import HotPath
-from app.model import saved_model
-from app.model.versions import ModelError, choose_version
+from app.model.saved_model import SavedModel
+from app.model.watch import Watch
 from app.reader import Reader
 from app.routes import explain, health, metrics, model, page, predict, read
 from app.settings import Settings
@@ -21,12 +20,6 @@ from app.signals import end_in_order
 from app.telemetry.log import RequestLog
 from app.telemetry.observed import Observed
 from app.unread import UnreadBody
-
-log = logging.getLogger("digits")
-
-# Objects that come to life before the garbage collector looks at the young ones. Requests leave hardly any cycles,
-# and at Python's 700 it looks at them several times a batch.
-GARBAGE_THRESHOLD = 20_000
 
 
 def create_service(settings: Settings) -> ASGIApp:
@@ -45,9 +38,11 @@ def create_app(settings: Settings) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         end_in_order()  # by now uvicorn has taken the signals
-        loading = asyncio.create_task(_load(app, settings))
+        folder, wanted = settings.model_dir.absolute(), settings.wanted_version
+        watch = Watch(folder, wanted, settings.watch_seconds, partial(_serve, app))
+        watch.start()
         yield
-        await loading
+        await asyncio.to_thread(watch.stop)
 
     app = FastAPI(
         title="Digits",
@@ -65,26 +60,13 @@ def create_app(settings: Settings) -> FastAPI:
     return app
 
 
-async def _load(app: FastAPI, settings: Settings) -> None:
-    """Puts a reader with the chosen version into place, or the reason why there is none into the log."""
-    try:
-        version = choose_version(settings.model_dir.absolute(), settings.wanted_version)
-        served = await asyncio.to_thread(saved_model.load, version)
-    except Exception as error:
+def _serve(app: FastAPI, model: SavedModel | None) -> None:
+    """From now on `model` answers; None: there is none to begin with, and the service's log says why."""
+    reader: Reader | None = app.state.reader
+    settings: Settings = app.state.settings
+    if model is None:
         app.state.not_ready = "The model could not be loaded; the service's log says why."
-        log.error("not ready: %s", error, exc_info=None if isinstance(error, ModelError) else error)
-        return
-    app.state.reader = Reader(served, settings.max_pixels, settings.max_batch, settings.max_pending)
-    _freeze_heap()
-    log.info("ready: %s version %d", served.name, served.version)
-
-
-def _freeze_heap() -> None:
-    """Takes what is loaded out of the garbage collector's sight.
-
-    TensorFlow leaves 300,000 objects that live for ever; each full collection looked at all of them, which stopped
-    every request for 180 ms.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(GARBAGE_THRESHOLD, 10, 10)
+    elif reader is None:
+        app.state.reader = Reader(model, settings.max_pixels, settings.max_batch, settings.max_pending)
+    else:
+        app.state.reader = reader.with_model(model)

@@ -3,6 +3,7 @@
 Usable without HTTP.
 """
 
+from copy import copy
 from typing import NamedTuple
 
 import numpy as np
@@ -96,6 +97,13 @@ class Reader:
         self._batcher = Batcher(self._run, max_batch)
         self._admitted = _Admission(max_pending)
         self._backroom = Backroom()
+
+    def with_model(self, model: SavedModel) -> "Reader":
+        """A reader with another model, the same bounds, and room for as many requests as both have together."""
+        other = copy(self)  # shares the admission and the backroom
+        other.model = model
+        other._batcher = Batcher(other._run, self._max_batch)
+        return other
 
     async def read(self, data: bytes, may_fit: bool = True, preview: bool = False) -> Answer:
         """Answers the picture file `data`. Without `may_fit`, only 28x28 will do, white ink on black.

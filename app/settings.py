@@ -30,6 +30,7 @@ class Settings(BaseModel):
     model_version: Literal["latest"] | Annotated[int, Field(ge=0)] = Field(
         "latest", description="the version to serve: latest, or a number"
     )
+    watch_seconds: float = Field(1, ge=0.01, le=3600, description="how often to look into the model folder, in seconds")
     max_upload_bytes: int = Field(20 * 1024 * 1024, ge=1024, description="the largest body of a request, in bytes")
     max_pixels: int = Field(64_000_000, ge=784, description="the largest picture, in pixels (width x height)")
     max_batch: int = Field(1024, ge=1, le=65536, description="the most pictures in one request or one model call")

@@ -57,14 +57,21 @@ class Exchange:
         if probabilities.shape != want.shape or not np.abs(probabilities - want).max() <= TOLERANCE:
             raise ValueError(f"the probabilities are not within {TOLERANCE} of the model's: {content[:200]!r}")
 
-    def write(self, folder: Path, with_id: bool = False) -> Path:
-        """Whole requests for wrk, one a file; `with_id` adds the number of the body as X-Request-ID."""
-        folder.mkdir()
+    def requests(self, with_id: bool = False) -> list[bytes]:
+        """Whole requests, as they are sent; `with_id` adds the number of the body as X-Request-ID."""
+        made = []
         for k, body in enumerate(self.bodies):
             headers = {"Host": "127.0.0.1", "User-Agent": "curl/8.14.1", "Accept": "*/*", **self.headers}
             headers |= {"Content-Length": str(len(body))} | ({"X-Request-ID": str(k)} if with_id else {})
             head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-            (folder / str(k)).write_bytes(f"POST {self.path} HTTP/1.1\r\n{head}\r\n".encode() + body)
+            made.append(f"POST {self.path} HTTP/1.1\r\n{head}\r\n".encode() + body)
+        return made
+
+    def write(self, folder: Path, with_id: bool = False) -> Path:
+        """The same for wrk, one a file."""
+        folder.mkdir()
+        for k, request in enumerate(self.requests(with_id)):
+            (folder / str(k)).write_bytes(request)
         return folder
 
 

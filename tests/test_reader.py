@@ -1,6 +1,10 @@
 """The reader without HTTP: pictures in, answers out."""
 
 import asyncio
+import gc
+import threading
+import weakref
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +53,33 @@ def test_beyond_max_pending_requests_are_refused_before_any_work_and_afterwards_
     answers = asyncio.run(burst())
     assert [isinstance(each, Overloaded) for each in answers] == [False] * 3 + [True] * 3
     assert asyncio.run(reader.read(encode(band(6)))).digit == 6
+
+
+def test_a_reader_with_another_model_shares_the_room_and_the_thread_and_nothing_else(tiny_models: Path) -> None:
+    first = Reader(saved_model.load(tiny_models / "1"), max_pixels=1_000_000, max_batch=64, max_pending=3)
+    second = first.with_model(saved_model.load(tiny_models / "2"))
+    assert (first.model.version, second.model.version) == (1, 2)
+    files = [encode(band(5))]
+
+    async def burst() -> Sequence[object]:
+        every = (first.read_many(files), second.read_many(files), first.read(files[0]), second.read(files[0]))
+        return await asyncio.gather(*every, return_exceptions=True)
+
+    threads = threading.active_count()
+    answers = asyncio.run(burst())
+    assert [isinstance(each, Overloaded) for each in answers] == [False] * 3 + [True]
+    assert threading.active_count() == threads + 1
+    assert asyncio.run(second.read(files[0])).digit == 5
+
+
+def test_a_model_that_is_replaced_is_let_go_of(tiny_models: Path) -> None:
+    reader = Reader(saved_model.load(tiny_models / "1"), max_pixels=1_000_000, max_batch=64, max_pending=3)
+    old = weakref.ref(reader.model._loaded)
+    assert asyncio.run(reader.read(encode(band(5)))).digit == 5
+    reader = reader.with_model(saved_model.load(tiny_models / "2"))
+    gc.collect()
+    assert old() is None
+    assert asyncio.run(reader.read(encode(band(5)))).digit == 5
 
 
 def test_images_as_they_are_count_as_a_request_too_and_only_as_long_as_they_take(tiny_models: Path) -> None:

@@ -1,8 +1,10 @@
+import errno
+import os
 from pathlib import Path
 
 import pytest
 
-from app.model.versions import ModelError, choose_version, list_versions
+from app.model.versions import ModelError, candidates, choose_version, identify, list_versions
 
 
 def make(folder: Path, *names: str) -> Path:
@@ -40,3 +42,50 @@ def test_what_is_missing_is_said(tmp_path: Path) -> None:
     make(tmp_path, "1", "4")
     with pytest.raises(ModelError, match=r"Expected version 3 .*; there is 1, 4"):
         choose_version(tmp_path, 3)
+
+
+def test_candidates_are_the_complete_versions_newest_first_or_the_wanted_one(tmp_path: Path) -> None:
+    make(tmp_path, "1", "2", "10", "3")
+    (tmp_path / "3" / "saved_model.pb").unlink()
+    assert [each.folder.name for each in candidates(tmp_path)] == ["10", "2", "1"]
+    assert [each.folder.name for each in candidates(tmp_path, 2)] == ["2"]
+    assert list(candidates(tmp_path, 3)) == []
+    with pytest.raises(FileNotFoundError):
+        list(candidates(tmp_path / "nowhere"))
+
+
+def test_a_version_is_another_one_once_any_of_its_files_is(tmp_path: Path) -> None:
+    version = make(tmp_path, "1") / "1"
+    known = {identify(version)}
+    assert identify(version) in known
+    for change in (
+        lambda: (version / "variables" / "a").write_text("x"),
+        lambda: (version / "variables" / "a").write_text("xy"),
+        lambda: (version / "variables" / "a").rename(version / "variables" / "b"),
+        lambda: os.utime(version / "metadata.json", (1, 1)),
+        lambda: (version / "saved_model.pb").unlink(),
+    ):
+        change()
+        assert identify(version) not in known
+        known.add(identify(version))
+    assert identify(version) is None
+
+
+def test_a_link_to_nowhere_and_a_version_that_is_gone_are_no_errors(tmp_path: Path) -> None:
+    version = make(tmp_path, "1") / "1"
+    before = identify(version)
+    (version / "link").symlink_to(tmp_path / "nowhere")
+    assert identify(version) == before
+    assert identify(tmp_path / "2") is None
+
+
+def test_a_disk_that_cannot_be_read_is_not_an_empty_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make(tmp_path, "1")
+
+    def fail(_: Path, **__: object) -> bool:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(Path, "stat", fail)
+    with pytest.raises(OSError, match="Input/output"):
+        list(candidates(tmp_path))
+    assert list_versions(tmp_path) == []

@@ -1,7 +1,11 @@
 """The model folder: `<folder>/<version>/`, as TensorFlow Serving has it. Which versions are there, which is meant."""
 
+import os
 import re
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple, NoReturn
 
 PARTS = ("saved_model.pb", "variables", "metadata.json")  # what a version must have to count
 VERSION = re.compile(r"0|[1-9][0-9]{0,17}")
@@ -9,6 +13,16 @@ VERSION = re.compile(r"0|[1-9][0-9]{0,17}")
 
 class ModelError(Exception):
     """A model can't be served; the message says why, in a sentence for the operator."""
+
+
+class Version(NamedTuple):
+    """A version as it lies in the model folder. One that is replaced by another of the same number is another one.
+
+    `files`: path within the folder, bytes and time of change (ns) of each file, in order.
+    """
+
+    folder: Path
+    files: tuple[tuple[str, int, int], ...]
 
 
 def first_line(error: Exception) -> str:
@@ -19,10 +33,9 @@ def first_line(error: Exception) -> str:
 def list_versions(folder: Path) -> list[int]:
     """The complete versions in `folder`, oldest first. Anything else that lies there is passed over."""
     try:
-        names = [entry.name for entry in folder.iterdir() if VERSION.fullmatch(entry.name)]
+        return [number for number in _numbers(folder) if _is_complete(folder / str(number))]
     except OSError:
         return []
-    return sorted(int(name) for name in names if _is_complete(folder / name))
 
 
 def choose_version(folder: Path, wanted: int | None = None) -> Path:
@@ -42,8 +55,48 @@ def choose_version(folder: Path, wanted: int | None = None) -> Path:
     return folder / str(wanted)
 
 
+def candidates(folder: Path, wanted: int | None = None) -> Iterator[Version]:
+    """The complete versions in `folder`, newest first, or the version `wanted` alone.
+
+    The disk is asked about a version when its turn comes: mostly about one. Raises: OSError, when the disk can't be
+    read, and so it isn't known what is there.
+    """
+    for number in reversed(_numbers(folder)):
+        if wanted in (None, number) and (version := identify(folder / str(number))):
+            yield version
+
+
+def identify(folder: Path) -> Version | None:
+    """The version in `folder` as it is now; None when it isn't complete, or vanishes meanwhile.
+
+    Raises: OSError, when the disk can't be read.
+    """
+    try:
+        return Version(folder, tuple(sorted(_files(folder)))) if _is_complete(folder) else None
+    except FileNotFoundError:
+        return None
+
+
+def _numbers(folder: Path) -> list[int]:
+    """What is named as a version is, oldest first."""
+    return sorted(int(entry.name) for entry in folder.iterdir() if VERSION.fullmatch(entry.name))
+
+
 def _is_complete(version: Path) -> bool:
     try:
         return all((version / part).exists() for part in PARTS)
-    except OSError:  # not for us to read
+    except PermissionError:  # not for us to read
         return False
+
+
+def _files(version: Path) -> Iterator[tuple[str, int, int]]:
+    for folder, _, names in os.walk(version, onerror=_raise, followlinks=True):
+        for name in names:
+            path = Path(folder, name)
+            with suppress(FileNotFoundError):  # it has just gone, or is a link to nowhere
+                state = path.stat()
+                yield str(path.relative_to(version)), state.st_size, state.st_mtime_ns
+
+
+def _raise(error: OSError) -> NoReturn:
+    raise error

@@ -1,6 +1,7 @@
 """GET /model: what is being served. GET /model/report: its report, a page."""
 
 from fastapi import APIRouter
+from fastapi.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
@@ -28,7 +29,7 @@ async def model(reader: ReadyReader, settings: CurrentSettings) -> ModelOut:
     return ModelOut(
         name=served.name,
         version=served.version,
-        versions=list_versions(settings.model_dir),
+        versions=await run_in_threadpool(list_versions, settings.model_dir),
         labels=list(served.metadata.labels),
         signatures={
             name: {"inputs": _tensors(inputs), "outputs": _tensors(outputs)}

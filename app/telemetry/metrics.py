@@ -7,6 +7,7 @@ from prometheus_client import REGISTRY as PROCESS
 from prometheus_client import (
     CollectorRegistry,
     Counter,
+    Gauge,
     Histogram,
     disable_created_metrics,
     generate_latest,
@@ -25,6 +26,8 @@ DURATION = Histogram(
     "digits_request_duration_seconds", "From a request's head to the end of its answer.", ("route",), buckets=SECONDS
 )
 BATCH = Histogram("digits_batch_pictures", "Pictures in one call of the model.", buckets=PICTURES)
+LOADS = Counter("digits_model_loads", "Versions of the model that were loaded, or refused.", ("result",))
+MODEL_VERSION = Gauge("digits_model_version", "The version that answers.", multiprocess_mode="livemin")
 
 
 @lru_cache(maxsize=4096)
