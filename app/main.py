@@ -12,12 +12,12 @@ from starlette.types import ASGIApp
 from app import __version__, problems
 from app.errors import NotReady
 from app.hot_path import HotPath
+from app.lifecycle import Lifecycle
 from app.model import saved_model
 from app.model.versions import ModelError, choose_version
 from app.reader import Reader
 from app.routes import explain, health, metrics, model, page, predict, read
 from app.settings import Settings
-from app.signals import end_in_order
 from app.telemetry.log import RequestLog
 from app.telemetry.observed import Observed
 from app.unread import UnreadBody
@@ -29,9 +29,9 @@ log = logging.getLogger("digits")
 GARBAGE_THRESHOLD = 20_000
 
 
-def create_service(settings: Settings) -> ASGIApp:
+def create_service(settings: Settings, lifecycle: Lifecycle | None = None) -> ASGIApp:
     """The service as it is served."""
-    return surround(create_app(settings))
+    return surround(create_app(settings, lifecycle))
 
 
 def surround(app: FastAPI) -> ASGIApp:
@@ -39,15 +39,17 @@ def surround(app: FastAPI) -> ASGIApp:
     return HotPath(Observed(UnreadBody(app), RequestLog()), app.state)
 
 
-def create_app(settings: Settings) -> FastAPI:
+def create_app(settings: Settings, lifecycle: Lifecycle | None = None) -> FastAPI:
     """The application. It answers at once; the model is loaded in the background, and /readyz says when it is there."""
+    lifecycle = lifecycle or Lifecycle()
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        end_in_order()  # by now uvicorn has taken the signals
         loading = asyncio.create_task(_load(app, settings))
+        if lifecycle.replaces:
+            await loading  # who waits at a worker that died shall not meet one that can't answer
         yield
-        await loading
+        loading.cancel()  # what is being loaded is of no use any more
 
     app = FastAPI(
         title="Digits",
@@ -57,6 +59,7 @@ def create_app(settings: Settings) -> FastAPI:
         redirect_slashes=False,  # a redirect would name whatever host the client claims to have called
     )
     app.state.settings = settings
+    app.state.lifecycle = lifecycle
     app.state.reader = None
     app.state.not_ready = NotReady.example
     problems.install(app)
@@ -76,6 +79,7 @@ async def _load(app: FastAPI, settings: Settings) -> None:
         return
     app.state.reader = Reader(served, settings.max_pixels, settings.max_batch, settings.max_pending)
     _freeze_heap()
+    app.state.lifecycle.mark_loaded()
     log.info("ready: %s version %d", served.name, served.version)
 
 
