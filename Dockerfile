@@ -24,7 +24,8 @@ FROM python:3.13-slim
 ENV PATH=/opt/digits/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \
-    DIGITS_HOST=0.0.0.0
+    DIGITS_HOST=0.0.0.0 \
+    DIGITS_DRAIN_SECONDS=5
 WORKDIR /srv
 COPY --from=build /opt/digits /opt/digits
 COPY --from=build /build/app app

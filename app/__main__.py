@@ -33,7 +33,8 @@ def main(arguments: Sequence[str]) -> int:
     except (SettingsError, ModelError) as error:
         return _fail(error)
     prepare_tensorflow(ONE_THREAD)
-    from app.server import AddressError, serve  # after the settings: --help and errors come at once
+    from app.listeners import AddressError
+    from app.server import serve  # after the settings: --help and errors come at once
 
     try:
         serve(settings)

@@ -11,20 +11,20 @@ from starlette.types import ASGIApp
 from app import __version__, problems
 from app.errors import NotReady
 from app.hot_path import HotPath
+from app.lifecycle import Lifecycle
 from app.model.saved_model import SavedModel
 from app.model.watch import Watch
 from app.reader import Reader
 from app.routes import explain, health, metrics, model, page, predict, read
 from app.settings import Settings
-from app.signals import end_in_order
 from app.telemetry.log import RequestLog
 from app.telemetry.observed import Observed
 from app.unread import UnreadBody
 
 
-def create_service(settings: Settings) -> ASGIApp:
+def create_service(settings: Settings, lifecycle: Lifecycle | None = None) -> ASGIApp:
     """The service as it is served."""
-    return surround(create_app(settings))
+    return surround(create_app(settings, lifecycle))
 
 
 def surround(app: FastAPI) -> ASGIApp:
@@ -32,15 +32,17 @@ def surround(app: FastAPI) -> ASGIApp:
     return HotPath(Observed(UnreadBody(app), RequestLog()), app.state)
 
 
-def create_app(settings: Settings) -> FastAPI:
+def create_app(settings: Settings, lifecycle: Lifecycle | None = None) -> FastAPI:
     """The application. It answers at once; the model is loaded in the background, and /readyz says when it is there."""
+    lifecycle = lifecycle or Lifecycle()
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        end_in_order()  # by now uvicorn has taken the signals
         folder, wanted = settings.model_dir.absolute(), settings.wanted_version
         watch = Watch(folder, wanted, settings.watch_seconds, partial(_serve, app))
         watch.start()
+        if lifecycle.replaces:  # who waits at a worker that died shall not meet one that can't answer
+            await asyncio.to_thread(watch.has_begun.wait)
         yield
         await asyncio.to_thread(watch.stop)
 
@@ -52,6 +54,7 @@ def create_app(settings: Settings) -> FastAPI:
         redirect_slashes=False,  # a redirect would name whatever host the client claims to have called
     )
     app.state.settings = settings
+    app.state.lifecycle = lifecycle
     app.state.reader = None
     app.state.not_ready = NotReady.example
     problems.install(app)
@@ -66,7 +69,9 @@ def _serve(app: FastAPI, model: SavedModel | None) -> None:
     settings: Settings = app.state.settings
     if model is None:
         app.state.not_ready = "The model could not be loaded; the service's log says why."
-    elif reader is None:
+        return
+    if reader is None:
         app.state.reader = Reader(model, settings.max_pixels, settings.max_batch, settings.max_pending)
     else:
         app.state.reader = reader.with_model(model)
+    app.state.lifecycle.mark_loaded()

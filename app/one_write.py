@@ -1,9 +1,13 @@
 """An answer's head and body leave in one system call, and as one packet."""
 
 import asyncio
+import os
+import socket
+from contextlib import suppress
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn._types import ASGI3Application
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 
 class OneWriteProtocol(HttpToolsProtocol):
@@ -15,6 +19,49 @@ class OneWriteProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(_OneWrite(transport, self.loop))  # type: ignore[arg-type]
+
+    @property
+    def idle(self) -> bool:
+        """Whether no request is under way."""
+        return self.cycle is None or self.cycle.response_complete
+
+    def end_soon(self) -> None:
+        """From now on the answer to the last request that has arrived says `Connection: close`, and is the last.
+
+        A method takes another's place: what is asked here for each request would be asked for years, to be true once.
+        """
+        self._start_asgi_task = self._start_last  # type: ignore[method-assign]
+        if not self.idle and not self.cycle.response_started:
+            self.cycle.keep_alive = False
+
+    def shutdown(self) -> None:
+        """Closes the connection, now or after the answer; but not over the head of a request that has arrived."""
+        if not (self.idle and self._has_unread()):
+            super().shutdown()
+
+    def _start_last(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
+        self.loop.call_soon(
+            self._close_after, cycle
+        )  # before the answer, and after all that has come with this request
+        super()._start_asgi_task(cycle, app)
+
+    def _close_after(self, cycle: RequestResponseCycle) -> None:
+        if not self.pipeline:
+            cycle.keep_alive = False
+
+    def _has_unread(self) -> bool:
+        """Whether the kernel has got something from the client that we haven't."""
+        with suppress(OSError), socket.socket(fileno=os.dup(self.transport.get_extra_info("socket").fileno())) as peer:
+            return bool(peer.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT))
+        return False
+
+
+class EndingProtocol(OneWriteProtocol):
+    """The protocol of those who connect after the signal to stop."""
+
+    def __init__(self, *arguments: Any, **more: Any) -> None:
+        super().__init__(*arguments, **more)
+        self.end_soon()
 
 
 class _OneWrite:

@@ -1,55 +1,61 @@
-"""uvicorn as this service runs it: its socket, its signals, its workers."""
+"""uvicorn as this service runs it."""
 
 import logging
 import logging.config
 import socket
-import sys
 from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 import uvicorn
+from starlette.types import ASGIApp
 
-from app.main import create_service
+from app.lifecycle import Lifecycle
+from app.listeners import BACKLOG, listen
 from app.one_write import OneWriteProtocol
 from app.settings import Settings
+from app.signals import hear_signals
+from app.stopping import StoppingServer
 from app.telemetry.log import LOGGING
 from app.workers import run_workers
 
 log = logging.getLogger("digits")
 
-# Requests under way, and the rest of refused bodies, have this long to finish after a signal; Docker kills after 10.
-GRACE_SECONDS = 5
-# Connections that may wait to be accepted, for instance while Python is still importing.
-BACKLOG = 2048
-
-
-class AddressError(Exception):
-    """The address to listen on can't be had; the message says why."""
-
 
 def serve(settings: Settings) -> None:
-    """Serves until a signal (SIGTERM, SIGINT), answers what is under way, and returns.
+    """Serves until a signal: `app.stopping` says what becomes of what is under way.
 
     Raises: AddressError, when the address is in use or not this machine's.
     """
-    listeners = _listeners(settings)
+    listeners = listen(settings)
     logging.config.dictConfig(LOGGING)
-    config = configure(
-        partial(create_service, settings),
-        factory=True,
-        workers=settings.workers,
-        log_config=LOGGING,
-    )
     host, port = listeners[0].getsockname()[:2]
     log.info("listening on http://%s:%d", f"[{host}]" if ":" in host else host, port)
-    try:
-        if settings.workers > 1:
-            run_workers(config, listeners)
-        else:
-            uvicorn.Server(config).run(listeners)
-    finally:
+    if settings.workers > 1:
+        run_workers(settings, listeners)
         log.info("stopped")
+    else:
+        serve_one(settings, listeners[0], Lifecycle())
+
+
+def serve_one(settings: Settings, listener: socket.socket, lifecycle: Lifecycle) -> None:
+    """Serves with this process alone, which ends with status 0 after a signal."""
+    config = configure(
+        partial(_create, settings, lifecycle),
+        factory=True,
+        log_config=LOGGING,
+        callback_notify=lifecycle.beat,
+        timeout_notify=1,
+    )
+    server = StoppingServer(config, lifecycle, settings.drain_seconds)
+    hear_signals(server.hear)
+    server.run([listener])
+
+
+def _create(settings: Settings, lifecycle: Lifecycle) -> ASGIApp:
+    from app.main import create_service  # takes half a second, and those who connect can wait for it
+
+    return create_service(settings, lifecycle)
 
 
 def configure(service: Callable[..., Any], **more: Any) -> uvicorn.Config:
@@ -63,35 +69,5 @@ def configure(service: Callable[..., Any], **more: Any) -> uvicorn.Config:
         proxy_headers=False,  # nothing depends on who a proxy says the client is
         server_header=False,
         backlog=BACKLOG,
-        timeout_graceful_shutdown=GRACE_SECONDS,
         **more,
     )
-
-
-def _listeners(settings: Settings) -> list[socket.socket]:
-    """A listening socket for each worker, all on one address."""
-    host, port = settings.host, settings.port
-    try:
-        first = _bound(host, port)  # alone, so that an address in use is found out
-        sockets = [first] * settings.workers
-        if settings.workers > 1 and sys.platform == "linux":  # elsewhere the kernel wouldn't deal connections out
-            first.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-            port = first.getsockname()[1]
-            sockets = [first, *(_bound(host, port, shared=True) for _ in range(settings.workers - 1))]
-        for each in sockets:
-            each.listen(BACKLOG)  # from now on who connects waits for an answer and isn't refused
-            each.set_inheritable(True)
-    except (OSError, UnicodeError) as error:
-        raise AddressError(f"can't listen on {host}, port {port}: {error}.") from error
-    return sockets
-
-
-def _bound(host: str, port: int, shared: bool = False) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # asyncio turns Nagle's algorithm off (44 ms a request on a kept connection) only for a socket that names TCP
-    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    if shared:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-    listener.bind((host, port))
-    return listener

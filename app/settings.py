@@ -36,6 +36,13 @@ class Settings(BaseModel):
     max_batch: int = Field(1024, ge=1, le=65536, description="the most pictures in one request or one model call")
     max_pending: int = Field(1024, ge=1, description="the most requests that may wait for an answer; above it, 503")
     receive_seconds: float = Field(60, gt=0, le=3600, description="the longest time that a body may take to arrive")
+    drain_seconds: float = Field(
+        0,
+        ge=0,
+        le=3600,
+        description="the seconds between SIGTERM and the last accepted request, in which `/readyz` says 503 and "
+        "everything else is answered (5 in the container)",
+    )
 
     @property
     def wanted_version(self) -> int | None:

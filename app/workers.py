@@ -1,105 +1,181 @@
 """Several processes that serve one address, each with a model of its own and one core to keep busy."""
 
+import logging
+import multiprocessing
 import os
 import signal
 import socket
-import tempfile
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from multiprocessing import resource_tracker
+from multiprocessing.connection import wait
+from multiprocessing.context import SpawnProcess
 
-import uvicorn
-from uvicorn.config import STARTUP_FAILURE
-from uvicorn.supervisors.multiprocess import Multiprocess, Process
+from prometheus_client import multiprocess
 
-from app.signals import exit_on_signals
+from app.lifecycle import Lifecycle
+from app.listeners import admit_again
+from app.metrics_folder import metrics_folder
+from app.settings import Settings
+from app.signals import SIGNALS, exit_on_signals
+from app.stopping import AGAIN_SECONDS, KILL_SECONDS, announce, drain_of
 
-# A worker imports TensorFlow for seconds, on a slow machine for many, and can't answer its supervisor meanwhile.
+log = logging.getLogger("digits")
+
+# A worker gives a sign of life each second or two, but not while it imports TensorFlow: for seconds, on a slow machine
+# for many.
 SILENCE_SECONDS = 60
-# So long the supervisor waits for an answer at a time; in between it looks for signals.
-PING_SECONDS = 1
-# A worker's last requests have five seconds, and the rest of refused bodies two; Docker kills after ten.
-END_SECONDS = 8
+# Who lives shorter has died early: the second in a row is replaced after 1 s, the next after 2, 4, ...
+EARLY_SECONDS, MAX_DELAY_SECONDS = 30, 30
 
 
-def run_workers(config: uvicorn.Config, listeners: list[socket.socket]) -> None:
+def run_workers(settings: Settings, listeners: list[socket.socket]) -> None:
     """Runs as many workers as there are `listeners`, until a signal."""
-    with tempfile.TemporaryDirectory(prefix="digits-metrics-") as folder:
+    with _signals_read() as signals, metrics_folder() as folder:
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder  # prometheus_client adds the workers up by way of files here
-        Workers(config, listeners).run()
+        Workers(settings, listeners, signals).run()
 
 
-class Workers(Multiprocess):
-    """uvicorn's supervisor, with a listening socket for each worker.
+@dataclass
+class _Worker:
+    """One place among the workers, and who has it."""
 
-    The kernel deals new connections out over the sockets. From one socket for all, whoever wakes first takes what is
-    there: 64 connections that come at once may all end at one worker while the other has nothing to do, and at best
-    two workers answered 1.2 times what one does, not 1.5. This process keeps the sockets open, so those who wait at a
-    worker that died are served by the one that takes its place.
+    index: int
+    process: SpawnProcess
+    started: float  # time.monotonic, as all times here
+    early_deaths: int = 0  # in a row
+    due: float | None = None  # the one that has it is dead, and this is when the next is to be started
+
+    def __str__(self) -> str:
+        return f"worker {self.index + 1} ({self.process.pid})"
+
+
+class Workers:
+    """Starts the workers, replaces those that die or hang, and ends them.
+
+    Each has a listening socket, and the kernel deals new connections out over them. From one socket for all, whoever
+    wakes first takes what is there: 64 connections that come at once may all end at one worker while the other has
+    nothing to do, and at best two workers answered 1.2 times what one does, not 1.5. This process keeps the sockets
+    open until it is to stop, so those who wait at a worker that died are served by the one that takes its place.
+
+    `signals`: a file to read the numbers of signals from.
     """
 
-    def __init__(self, config: uvicorn.Config, listeners: list[socket.socket]) -> None:
-        super().__init__(config, listeners)
-        self._heard: dict[int, float] = {}  # when each worker last answered, or was started
+    def __init__(self, settings: Settings, listeners: list[socket.socket], signals: int) -> None:
+        self._settings = settings
+        self._listeners = listeners
+        self._signals = signals
+        self._spawn = multiprocessing.get_context("spawn")  # forked, TensorFlow hangs
+        resource_tracker.ensure_running()  # with the first worker, it would unblock the signals that are blocked there
+        self._loaded = self._spawn.RawArray("b", len(listeners))
+        self._heard = self._spawn.RawArray("d", len(listeners))
+        self._workers: list[_Worker] = []
 
-    def init_processes(self) -> None:
-        """Starts them all."""
-        self.processes = [self._start(index) for index in range(len(self.sockets))]
+    def run(self) -> None:
+        """Returns after a signal, when all have ended."""
+        self._workers = [_Worker(index, self._start(index), time.monotonic()) for index in range(len(self._listeners))]
+        while self._signals not in wait([self._signals, *self._sentinels()], self._until_next_look()):
+            for each in self._workers:
+                self._look_after(each)
+        self._stop(os.read(self._signals, 1)[0])
 
-    def keep_subprocess_alive(self) -> None:
-        """Replaces those that have ended, or have not been heard of for SILENCE_SECONDS."""
-        for index, worker in enumerate(self.processes):
-            if self.should_exit.is_set() or self.signal_queue:
-                return
-            if worker.is_alive(PING_SECONDS):
-                self._heard[index] = time.monotonic()
-            elif not worker.process.is_alive() or time.monotonic() - self._heard[index] > SILENCE_SECONDS:
-                worker.kill()
-                worker.join()
-                if worker.exitcode == STARTUP_FAILURE:  # and so would the next
-                    self.should_exit.set()
-                else:
-                    self.processes[index] = self._start(index)
+    def _start(self, index: int, replaces: bool = False) -> SpawnProcess:
+        lifecycle = Lifecycle(self._loaded, self._heard, index, replaces)
+        arguments = (self._settings, self._listeners[index], lifecycle, os.getpid())
+        process = self._spawn.Process(target=_work, args=arguments)
+        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)  # in the worker, too, which waits for them
+        try:
+            process.start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+        return process
 
-    def terminate_all(self) -> None:
-        """Ends them; who connects from now on is refused, as by a single process."""
-        for each in self.sockets:
-            each.close()
-        super().terminate_all()
+    def _look_after(self, worker: _Worker) -> None:
+        now = time.monotonic()
+        if worker.due is not None:
+            if now >= worker.due:
+                worker.process, worker.started, worker.due = self._start(worker.index, replaces=True), now, None
+        elif not worker.process.is_alive():
+            self._bury(worker, now)
+        elif now - max(worker.started, self._heard[worker.index]) > SILENCE_SECONDS:
+            log.error("%s has not been heard of for %d s, and is killed", worker, SILENCE_SECONDS)
+            worker.process.kill()
 
-    def join_all(self) -> None:
-        """Waits for their end, and kills those that hang."""
-        deadline = time.monotonic() + END_SECONDS
-        for each in self.processes:
-            each.process.join(max(0.0, deadline - time.monotonic()))
-            each.kill()
-            each.join()
+    def _bury(self, worker: _Worker, now: float) -> None:
+        worker.early_deaths = worker.early_deaths + 1 if now - worker.started < EARLY_SECONDS else 0
+        delay_s = min(2 ** (worker.early_deaths - 2), MAX_DELAY_SECONDS) if worker.early_deaths > 1 else 0
+        worker.due = now + delay_s
+        when = f" in {delay_s} s" if delay_s else ""
+        log.error("%s ended %s; another takes its place%s", worker, _reason(worker.process), when)
+        admit_again(self._listeners[worker.index])
+        multiprocess.mark_process_dead(worker.process.pid)  # type: ignore[no-untyped-call]
 
-    def handle_hup(self) -> None:
-        """Nothing: their number is fixed, as each has its socket. So with the next two."""
+    def _sentinels(self) -> list[int]:
+        return [each.process.sentinel for each in self._workers if each.process.is_alive()]
 
-    handle_ttin = handle_ttou = handle_hup
+    def _until_next_look(self) -> float:
+        """In seconds: at once for who is dead, later for who is to be started or may hang."""
+        now = time.monotonic()
+        return max(0.0, min(_next_look(each, now) for each in self._workers))
 
-    def _start(self, index: int) -> Process:
-        worker = _Worker(self.config, [self.sockets[index]])
-        worker.start()
-        self._heard[index] = time.monotonic()
-        return worker
+    def _stop(self, number: int) -> None:
+        """Hands the signal on and waits; kills those that hang, or all when there is a second signal."""
+        announce(number, self._settings.drain_seconds)
+        for each in self._listeners:
+            each.close()  # now they are the workers' own, and who connects after them is refused
+        for worker in self._workers:
+            if worker.process.is_alive():
+                os.kill(worker.process.pid or 0, number)
+        begin = time.monotonic()
+        end = begin + drain_of(number, self._settings.drain_seconds) + KILL_SECONDS
+        while (sentinels := self._sentinels()) and (left := end - time.monotonic()) > 0:
+            if self._signals in wait([self._signals, *sentinels], left):
+                os.read(self._signals, 1)
+                if time.monotonic() > begin + AGAIN_SECONDS:
+                    break
+        for worker in self._workers:
+            worker.process.kill()
+            worker.process.join()
 
 
-class _Worker(Process):
-    """A process that ends as a single one does, and when the supervisor is gone.
+def _next_look(worker: _Worker, now: float) -> float:
+    if worker.due is not None:
+        return worker.due - now
+    return 5 if worker.process.is_alive() else 0
+
+
+def _reason(process: SpawnProcess) -> str:
+    status = process.exitcode or 0
+    return f"by {signal.Signals(-status).name}" if status < 0 else f"with status {status}"
+
+
+@contextmanager
+def _signals_read() -> Iterator[int]:
+    """A file from which the number of each signal that comes can be read."""
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    signal.set_wakeup_fd(writing)
+    for number in SIGNALS:
+        signal.signal(number, lambda *_: None)
+    try:
+        yield reading
+    finally:
+        signal.set_wakeup_fd(-1)
+        exit_on_signals()
+
+
+def _work(settings: Settings, listener: socket.socket, lifecycle: Lifecycle, supervisor: int) -> None:
+    """What a worker does: the same as a single process does, but that it ends, too, when the supervisor is gone.
 
     Killed by SIGKILL, that one can't end its workers, and they would keep the address for themselves.
     """
+    threading.Thread(target=_end_without, args=(supervisor,), daemon=True).start()
+    from app.server import serve_one  # which imports this module
 
-    def __init__(self, config: uvicorn.Config, sockets: list[socket.socket]) -> None:
-        self._supervisor = os.getpid()
-        super().__init__(config, sockets)
-
-    def target(self, sockets: list[socket.socket] | None = None) -> None:
-        exit_on_signals()
-        threading.Thread(target=_end_without, args=(self._supervisor,), daemon=True).start()
-        super().target(sockets)
+    serve_one(settings, listener, lifecycle)
 
 
 def _end_without(supervisor: int) -> None:

@@ -28,6 +28,12 @@ def cpu_seconds(root: int) -> float:
     return ticks / TICKS_PER_SECOND
 
 
+def has_ended(pid: int) -> bool:
+    """Whether the process is gone, or nothing but its status is left."""
+    fields = _stat(pid)
+    return not fields or fields[0] == "Z"
+
+
 class Memory(NamedTuple):
     """In MiB. Pss counts a page that several processes share once, in parts; Rss in full for each."""
 

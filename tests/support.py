@@ -87,15 +87,20 @@ class Service:
         return self.process.wait(timeout_s)
 
     def wait_until_ready(self, workers: int = 1) -> None:
-        """Waits for /readyz, and until each of the workers has said that it is ready."""
+        """Waits for /readyz, and until so many workers have said that they are ready."""
         for _ in waiting("the service to be ready"):
             assert self.process.poll() is None, f"it ended:\n{self.log.read_text()}"
             try:
                 ready = httpx.get(self.url + "/readyz", timeout=5).status_code == 200
-                if ready and self.log.read_text().count(" ready: ") == workers:
+                if ready and self.log.read_text().count(" ready: ") >= workers:
                     return
             except httpx.TransportError:
                 pass
+
+
+def workers_of(service: Service) -> list[int]:
+    children = Path(f"/proc/{service.process.pid}/task/{service.process.pid}/children").read_text().split()
+    return [int(pid) for pid in children if "spawn_main" in Path(f"/proc/{pid}/cmdline").read_text()]
 
 
 @contextmanager

@@ -12,6 +12,7 @@ def test_the_defaults_are_those_of_the_design() -> None:
     assert settings.max_upload_bytes == 20 * 1024 * 1024
     assert settings.max_pixels == 64_000_000
     assert (settings.max_batch, settings.max_pending) == (1024, 1024)
+    assert settings.drain_seconds == 0
 
 
 def test_the_environment_wins_over_defaults_and_options_over_the_environment() -> None:
@@ -30,6 +31,7 @@ def test_the_environment_wins_over_defaults_and_options_over_the_environment() -
         ({}, {"model_version": "newest"}, "--model-version: .*'latest' or .*integer.*'newest'"),
         ({}, {"max_pixels": "1"}, "--max-pixels: .*784.*'1'"),
         ({}, {"receive_seconds": "nan"}, "--receive-seconds: .*'nan'"),
+        ({}, {"drain_seconds": "-1"}, "--drain-seconds: .*greater than or equal to 0.*'-1'"),
         ({"DIGITS_HOST": ""}, {}, "DIGITS_HOST: .*at least 1 character.*''"),
     ],
 )

@@ -16,7 +16,7 @@ from app.telemetry.metrics import LOADS, MODEL_VERSION
 
 log = logging.getLogger("digits")
 
-STOP_SECONDS = 8  # a load under way ends by then; a disk that doesn't answer isn't waited for
+STOP_SECONDS = 1  # a load mostly ends by then; neither TensorFlow's import nor a disk that hangs is waited for
 # So long Python lets this thread go on while the event loop wants its turn; otherwise it is 5 ms. Loading takes 50 ms,
 # most of it Python: the slowest of 16 connections waited 31 ms for it, and waits 8; less than this buys nothing.
 TURN_SECONDS = 0.0002
@@ -37,6 +37,7 @@ class Watch:
         self._seen: Version | None = None  # by the last look: who is still copying it changes it until the next
         self._refused: dict[Path, Version] = {}  # not to be tried again before their files change
         self._trouble = ""  # that has been told of
+        self.has_begun = threading.Event()  # with a model, or found none that can be served
         self._stopped = threading.Event()
         # a daemon: a disk that doesn't answer keeps no process from ending
         self._thread = threading.Thread(target=self._run, name="watch", daemon=True)
@@ -46,7 +47,7 @@ class Watch:
         self._thread.start()
 
     def stop(self) -> None:
-        """Waits until a load that is under way has come to its end."""
+        """Lets a load that is under way come to its end."""
         self._stopped.set()
         self._thread.join(STOP_SECONDS)
 
@@ -78,6 +79,7 @@ class Watch:
         with self._telling_of_trouble():
             import_tensorflow()
         self.begin()
+        self.has_begun.set()
         tried = True
         while not self._stopped.wait(self._every_s):
             if tried:  # a load leaves 4 MB in circles, and so is an old reader; by now its last requests are answered

@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from app.errors import NotReady
+from app.lifecycle import Lifecycle
 from app.reader import Reader
 from app.settings import Settings
 
@@ -12,6 +13,11 @@ from app.settings import Settings
 async def _settings(request: Request) -> Settings:
     settings: Settings = request.app.state.settings
     return settings
+
+
+async def _lifecycle(request: Request) -> Lifecycle:
+    lifecycle: Lifecycle = request.app.state.lifecycle
+    return lifecycle
 
 
 async def _ready_reader(request: Request) -> Reader:
@@ -22,4 +28,5 @@ async def _ready_reader(request: Request) -> Reader:
 
 
 CurrentSettings = Annotated[Settings, Depends(_settings)]
+CurrentLifecycle = Annotated[Lifecycle, Depends(_lifecycle)]
 ReadyReader = Annotated[Reader, Depends(_ready_reader)]

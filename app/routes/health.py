@@ -4,7 +4,7 @@ from fastapi import APIRouter
 
 from app.errors import NotReady
 from app.problems import examples
-from app.routes.dependencies import ReadyReader
+from app.routes.dependencies import CurrentLifecycle, ReadyReader
 from app.routes.schemas import ModelRef, Ready, Status
 
 router = APIRouter(tags=["health"])
@@ -23,6 +23,13 @@ async def livez() -> Status:
 @router.head("/readyz", include_in_schema=False)
 @router.head("/health", include_in_schema=False)
 @router.head("/healthz", include_in_schema=False)
-async def readyz(reader: ReadyReader) -> Ready:
-    """200 once a model is loaded, checked and warmed up; 503 until then. `/health` and `/healthz` answer the same."""
+async def readyz(reader: ReadyReader, lifecycle: CurrentLifecycle) -> Ready:
+    """200 once a model is loaded, checked and warmed up, in each process that serves, and 503 until then.
+
+    503 again from SIGTERM on, while everything else is answered. `/health` and `/healthz` say the same.
+    """
+    if lifecycle.stopping:
+        raise NotReady("The service is stopping; what still comes is answered.")
+    if not lifecycle.all_loaded:
+        raise NotReady("The model is still being loaded by another process of the service; try again in a second.")
     return Ready(status="ready", model=ModelRef(name=reader.model.name, version=reader.model.version))

@@ -1,0 +1,38 @@
+"""What a process of the service knows of its life, and of that of the others that serve the same address."""
+
+import time
+from collections.abc import MutableSequence
+from dataclasses import dataclass, field
+
+
+@dataclass
+class Lifecycle:
+    """By default, of a process that serves alone.
+
+    `loaded` and `heard` are shared: for each process, whether it has once loaded its model, and when it last gave a
+    sign of life (time.monotonic, which is the same in all). `index` is the place of this one; `replaces` says that it
+    takes the place of one that died. `stopping` is true from the first signal on.
+    """
+
+    loaded: MutableSequence[int] = field(default_factory=lambda: [0])
+    heard: MutableSequence[float] = field(default_factory=lambda: [0.0])
+    index: int = 0
+    replaces: bool = False
+    stopping: bool = False
+
+    @property
+    def alone(self) -> bool:
+        return len(self.loaded) == 1
+
+    @property
+    def all_loaded(self) -> bool:
+        """Whether no client can meet a process that has never loaded its model."""
+        return all(self.loaded)
+
+    def mark_loaded(self) -> None:
+        """This process has loaded its model."""
+        self.loaded[self.index] = 1
+
+    async def beat(self) -> None:
+        """A sign of life."""
+        self.heard[self.index] = time.monotonic()

@@ -1,0 +1,40 @@
+"""The folder where the workers' metrics are added up, and what is left of others."""
+
+import fcntl
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+PREFIX = "digits-metrics-"
+
+
+@contextmanager
+def metrics_folder() -> Iterator[str]:
+    """A new folder, which is removed afterwards; so are those whose owners were killed before they could do that.
+
+    The owner holds a lock on the folder, which goes with its process. The number of a process wouldn't do: in a
+    container it is the same at every start.
+    """
+    _remove_ownerless()
+    with tempfile.TemporaryDirectory(prefix=PREFIX, ignore_cleanup_errors=True) as folder, _locked(Path(folder)):
+        yield folder
+
+
+def _remove_ownerless() -> None:
+    for folder in Path(tempfile.gettempdir()).glob(PREFIX + "*"):
+        with suppress(OSError), _locked(folder):  # somebody's own, or somebody else's
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Raises: OSError, when another process has it."""
+    lock = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(lock)

@@ -1,0 +1,132 @@
+"""How a process ends: told apart by signal, in time, and over nobody's head."""
+
+import asyncio
+import logging
+import signal
+import socket
+import threading
+import time
+from contextlib import AbstractContextManager, nullcontext
+
+import uvicorn
+
+from app.lifecycle import Lifecycle
+from app.listeners import admit_nobody_new, somebody_waits
+from app.one_write import EndingProtocol, OneWriteProtocol
+from app.signals import leave
+
+log = logging.getLogger("digits")
+
+# From the end of the drain on. So long connections may be idle: a client that is at work sends its next request within
+# that time, and learns from its answer that the connection ends.
+IDLE_SECONDS = 0.5
+# Then what is under way is told that the service is stopping,
+ANSWER_SECONDS = 1.4
+# and then the process ends, whatever it is doing; a supervisor kills it after that.
+END_SECONDS, KILL_SECONDS = 1.7, 1.85
+# One signal may come twice: systemd tells all processes of a service, make and our supervisor hand theirs on.
+AGAIN_SECONDS = 0.2
+
+
+def drain_of(number: int, drain_s: float) -> float:
+    """The seconds for which a signal leaves the service as it is. Ctrl-C is of somebody who sits there and waits."""
+    return 0 if number == signal.SIGINT else drain_s
+
+
+def announce(number: int, drain_s: float) -> None:
+    """Says what the signal does."""
+    drain_s = drain_of(number, drain_s)
+    log.info("%s: %s", signal.Signals(number).name, f"draining for {drain_s:g} s" if drain_s else "stopping")
+
+
+class StoppingServer(uvicorn.Server):
+    """uvicorn's server, but for its end.
+
+    From SIGTERM on /readyz says 503 and each answer `Connection: close`; nothing else changes for `drain_s` seconds.
+    Then nobody new is accepted; who waits in the socket's queue is, and what has arrived is answered. SIGINT skips the
+    drain and doesn't wait for idle connections; a second signal of either kind ends the process at once.
+
+    A worker takes the first signal only: whatever follows is the supervisor's to judge.
+    """
+
+    def __init__(self, config: uvicorn.Config, lifecycle: Lifecycle, drain_s: float) -> None:
+        super().__init__(config)
+        self._lifecycle = lifecycle
+        self._drain_s = drain_s
+        self._signal = 0  # the first,
+        self._heard = self._drained = 0.0  # when it came, and when its drain is over, by time.monotonic
+
+    def capture_signals(self) -> AbstractContextManager[None]:  # type: ignore[override]
+        """Nothing: `app.signals.hear_signals` is to give them to `hear`."""
+        return nullcontext()
+
+    async def serve(self, sockets: list[socket.socket] | None = None) -> None:
+        """Serves until a signal, then ends the process."""
+        self._loop = asyncio.get_running_loop()
+        await super().serve(sockets)
+        self._leave()  # from here, for whoever ends an event loop waits for its threads
+
+    def hear(self, number: int) -> None:
+        """Takes a signal, in another thread than the loop's."""
+        now = time.monotonic()
+        if not self.started:
+            leave()
+        if self._signal:
+            self.force_exit |= self._lifecycle.alone and now > self._heard + AGAIN_SECONDS
+            return
+        drain_s = drain_of(number, self._drain_s)
+        self._heard, self._drained, self._signal = now, now + drain_s, number
+        self._lifecycle.stopping = True
+        self._loop.call_soon_threadsafe(self._begin_to_end)
+        in_time = threading.Timer(drain_s + END_SECONDS, self._leave)  # whatever the loop is doing
+        in_time.daemon = True
+        in_time.start()
+
+    async def on_tick(self, counter: int) -> bool:
+        """Called ten times a second. Whether it is time to shut down."""
+        self.should_exit = self.force_exit or (bool(self._signal) and time.monotonic() >= self._drained)
+        return await super().on_tick(counter)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Accepts and answers who is there, and closes all connections."""
+        await self._close_listeners(sockets or [])
+        await self._wait_for_the_idle()
+        # any float will do
+        self.config.timeout_graceful_shutdown = max(0.0, self._time_left(ANSWER_SECONDS))  # type: ignore[assignment]
+        await super().shutdown(sockets)
+        while self.server_state.tasks and not self.force_exit:  # those that have been told
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(0)  # the log's last lines
+
+    def _time_left(self, seconds: float) -> float:
+        return self._drained + seconds - time.monotonic()
+
+    def _begin_to_end(self) -> None:
+        if self._lifecycle.alone:
+            announce(self._signal, self._drain_s)
+        self.config.http_protocol_class = EndingProtocol
+        for each in self._connections():
+            each.end_soon()
+
+    async def _close_listeners(self, listeners: list[socket.socket]) -> None:
+        for each in listeners:
+            admit_nobody_new(each)
+        while any(map(somebody_waits, listeners)) and self._time_left(IDLE_SECONDS) > 0:
+            await asyncio.sleep(0)  # libuv accepts one a turn
+        for server in self.servers:
+            server.close()
+
+    async def _wait_for_the_idle(self) -> None:
+        patience_s = 0 if self._signal == signal.SIGINT else IDLE_SECONDS
+        while (
+            self._time_left(patience_s) > 0 and not self.force_exit and any(each.idle for each in self._connections())
+        ):
+            await asyncio.sleep(0.01)
+
+    def _connections(self) -> list[OneWriteProtocol]:
+        return [each for each in self.server_state.connections if isinstance(each, OneWriteProtocol)]
+
+    def _leave(self) -> None:
+        if self._lifecycle.alone:
+            log.info("stopped")
+        leave()
