@@ -13,7 +13,7 @@ import uvicorn
 from app.main import create_service
 from app.one_write import OneWriteProtocol
 from app.settings import Settings
-from app.telemetry.log import LOGGING
+from app.telemetry.log import logging_config
 from app.workers import run_workers
 
 log = logging.getLogger("digits")
@@ -34,12 +34,13 @@ def serve(settings: Settings) -> None:
     Raises: AddressError, when the address is in use or not this machine's.
     """
     listeners = _listeners(settings)
-    logging.config.dictConfig(LOGGING)
+    log_config = logging_config(settings.log_format)
+    logging.config.dictConfig(log_config)
     config = configure(
         partial(create_service, settings),
         factory=True,
         workers=settings.workers,
-        log_config=LOGGING,
+        log_config=log_config,
     )
     host, port = listeners[0].getsockname()[:2]
     log.info("listening on http://%s:%d", f"[{host}]" if ":" in host else host, port)

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 PREFIX = "DIGITS_"
 CHECKOUT = Path(__file__).resolve().parent.parent
+LogFormat = Literal["text", "json", "off"]
 
 
 class SettingsError(ValueError):
@@ -35,6 +36,9 @@ class Settings(BaseModel):
     max_batch: int = Field(1024, ge=1, le=65536, description="the most pictures in one request or one model call")
     max_pending: int = Field(1024, ge=1, description="the most requests that may wait for an answer; above it, 503")
     receive_seconds: float = Field(60, gt=0, le=3600, description="the longest time that a body may take to arrive")
+    log_format: LogFormat = Field(
+        "text", description="text or json: a line a request, with what the service says; off: only that, as text"
+    )
 
     @property
     def wanted_version(self) -> int | None:

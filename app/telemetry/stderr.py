@@ -1,0 +1,138 @@
+"""Standard error, without ever waiting for who reads it.
+
+A pipe that nobody reads takes 64 KiB. Then whoever writes to it stands still, and with it every request.
+"""
+
+import asyncio
+import atexit
+import errno
+import logging
+import os
+import select
+import stat
+import sys
+import threading
+import time
+from contextlib import suppress
+
+from app.telemetry.metrics import LOST_LINES
+
+log = logging.getLogger("digits")
+
+CHUNK_BYTES = select.PIPE_BUF  # so many go into a pipe in one piece, whoever else writes to it
+KEPT_BYTES = 1 << 20  # of what isn't taken: some 12,000 lines of requests
+AGAIN_SECONDS = 0.05
+# what a kernel before 6.4 says of a write to a pipe that shall not wait
+UNKNOWN = (errno.EOPNOTSUPP, errno.ENOSYS, errno.EINVAL, errno.ESPIPE)
+PATIENCE_SECONDS = 0.2  # where no event loop is that could try again: at the start, and at the end
+
+
+class Stderr:
+    """Writes lines to the file `fd` as far as it takes them, keeps the rest, and tries again. From any thread.
+
+    What is more than KEPT_BYTES is dropped. It is counted, and told of once the rest is out.
+    """
+
+    def __init__(self, fd: int | None) -> None:
+        self._fd = fd  # None once it is closed
+        self._takes_at_once = fd is not None and _is_pipe(fd) and hasattr(os, "RWF_NOWAIT")
+        self._poll = select.poll()
+        if fd is not None:
+            self._poll.register(fd, select.POLLOUT)
+        self._kept = bytearray()
+        self._stands = False  # nothing was taken last time
+        self._lost = 0  # lines, and nobody was told
+        self._lock = threading.RLock()  # what handles a signal may log in the middle of this
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._is_due = False  # to be tried again
+
+    def write(self, lines: str) -> None:
+        """`lines`: each with its line break."""
+        data = lines.encode("utf-8", "backslashreplace")
+        with self._lock:
+            if self._fd is None or len(self._kept) + len(data) > KEPT_BYTES:
+                self._lose(data)
+            else:
+                self._kept += data
+                self._flow()
+        self._tell_of_losses()
+
+    def finish(self) -> None:
+        """Writes what is kept, as far as it is taken within PATIENCE_SECONDS. The rest is lost."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        with self._lock:
+            while self._kept and time.monotonic() < deadline:
+                self._put_all()
+                if self._kept:
+                    time.sleep(PATIENCE_SECONDS / 20)
+            self._lose(self._kept)
+            self._kept.clear()
+
+    def _flow(self) -> None:
+        """Puts out what is taken now, and has the rest tried again."""
+        self._put_all()
+        if not self._kept or self._is_due:
+            return
+        with suppress(RuntimeError):  # another thread, or no loop runs in this process
+            self._loop = asyncio.get_running_loop()
+        if self._loop is None or self._loop.is_closed():
+            self.finish()
+        else:
+            self._is_due = True
+            self._loop.call_soon_threadsafe(self._loop.call_later, AGAIN_SECONDS, self._again)
+
+    def _again(self) -> None:
+        with self._lock:
+            self._is_due = False
+            self._flow()
+        self._tell_of_losses()
+
+    def _put_all(self) -> None:
+        try:
+            while self._kept:
+                end = self._kept.rfind(b"\n", 0, CHUNK_BYTES) + 1 or CHUNK_BYTES  # no line is torn that needn't be
+                del self._kept[: self._put(self._kept[:end])]
+                self._stands = False
+        except BlockingIOError:
+            self._stands = True
+        except OSError:  # whoever read it is gone, or it is closed
+            self._fd = None
+            self._lose(self._kept)
+            self._kept.clear()
+
+    def _put(self, chunk: bytearray) -> int:
+        """How many bytes of `chunk` went out. Raises: BlockingIOError, when none can now."""
+        assert self._fd is not None
+        if self._takes_at_once:  # which poll() can't promise: another worker may take the last room in between
+            try:
+                return os.pwritev(self._fd, [chunk], -1, os.RWF_NOWAIT)
+            except OSError as error:
+                if error.errno not in UNKNOWN:
+                    raise
+                self._takes_at_once = False
+        if not self._poll.poll(0):
+            raise BlockingIOError
+        return os.write(self._fd, chunk)
+
+    def _lose(self, data: bytes | bytearray) -> None:
+        lines = data.count(b"\n")
+        self._lost += lines
+        LOST_LINES.inc(lines)
+
+    def _tell_of_losses(self) -> None:
+        """Once all that was kept is out. Not under the lock: `logging` has one of its own."""
+        if self._lost and not self._kept and not self._stands and self._fd is not None:
+            lost, self._lost = self._lost, 0
+            log.warning("%d log lines lost: nobody read them", lost)
+
+
+def _is_pipe(fd: int) -> bool:
+    try:
+        return stat.S_ISFIFO(os.fstat(fd).st_mode)
+    except OSError:
+        return False
+
+
+# Python has none where the process was started without: what has its number then is another file
+STDERR = Stderr(2 if sys.__stderr__ is not None else None)
+atexit.register(STDERR.finish)
