@@ -56,7 +56,7 @@ def pipe() -> Iterator[Pipe]:
 def out(pipe: Pipe, request: pytest.FixtureRequest) -> Stderr:
     """Both ways not to wait: of new kernels, and of older ones."""
     out = Stderr(pipe.write_end)
-    out._takes_at_once = request.param == "by the kernel"
+    out._says_at_once = request.param == "by the kernel"
     return out
 
 

@@ -92,7 +92,7 @@ def _text_line(scope: Scope, status: int, seconds: float, request_id: str, trace
     now = time.time()
     second = int(now)
     stamp = f"{_local_time(second)},{int((now - second) * 1000):03d}"
-    request = f'{_client(scope)} "{scope["method"]} {path}"'
+    request = f'{scope["client"][0] if scope["client"] else "-"} "{scope["method"]} {path}"'
     traced = f" {trace_id(trace)}" if trace else ""
     return f"{stamp} INFO {request} {status} {seconds * 1e3:.1f} ms {request_id}{traced}\n"
 
@@ -102,7 +102,7 @@ def _json_line(scope: Scope, status: int, seconds: float, request_id: str, trace
         "time": _utc_time(time.time()),
         "level": "INFO",
         "message": "request",
-        "client": _client(scope),
+        "client": scope["client"][0] if scope["client"] else "-",
         "method": scope["method"],
         "path": scope["path"][:MAX_PATH],
         "status": status,
@@ -115,10 +115,6 @@ def _json_line(scope: Scope, status: int, seconds: float, request_id: str, trace
 
 
 LINES = {"text": _text_line, "json": _json_line, "off": None}
-
-
-def _client(scope: Scope) -> str:
-    return scope["client"][0] if scope["client"] else "-"
 
 
 @lru_cache(maxsize=1)

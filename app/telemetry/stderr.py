@@ -13,6 +13,7 @@ import stat
 import sys
 import threading
 import time
+from collections import deque
 from contextlib import suppress
 
 from app.telemetry.metrics import LOST_LINES
@@ -35,26 +36,31 @@ class Stderr:
 
     def __init__(self, fd: int | None) -> None:
         self._fd = fd  # None once it is closed
-        self._takes_at_once = fd is not None and _is_pipe(fd) and hasattr(os, "RWF_NOWAIT")
+        mode = _mode(fd)
+        self._always_takes = stat.S_ISREG(mode)
+        self._says_at_once = stat.S_ISFIFO(mode) and hasattr(os, "RWF_NOWAIT")
         self._poll = select.poll()
         if fd is not None:
             self._poll.register(fd, select.POLLOUT)
-        self._kept = bytearray()
+        self._kept: deque[bytes] = deque()
+        self._kept_bytes = 0
         self._stands = False  # nothing was taken last time
         self._lost = 0  # lines, and nobody was told
         self._lock = threading.RLock()  # what handles a signal may log in the middle of this
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._is_due = False  # to be tried again
+        self._next_try: asyncio.AbstractEventLoop | None = None  # in this loop, unless it ends before
 
     def write(self, lines: str) -> None:
         """`lines`: each with its line break."""
         data = lines.encode("utf-8", "backslashreplace")
         with self._lock:
-            if self._fd is None or len(self._kept) + len(data) > KEPT_BYTES:
+            if self._fd is None or self._kept_bytes + len(data) > KEPT_BYTES:
                 self._lose(data)
             else:
-                self._kept += data
-                self._flow()
+                self._keep(data)
+                self._put_all()
+                if self._kept:
+                    self._try_again()
         self._tell_of_losses()
 
     def finish(self) -> None:
@@ -65,56 +71,71 @@ class Stderr:
                 self._put_all()
                 if self._kept:
                     time.sleep(PATIENCE_SECONDS / 20)
-            self._lose(self._kept)
-            self._kept.clear()
+            self._lose_all()
 
-    def _flow(self) -> None:
-        """Puts out what is taken now, and has the rest tried again."""
-        self._put_all()
-        if not self._kept or self._is_due:
-            return
-        with suppress(RuntimeError):  # another thread, or no loop runs in this process
-            self._loop = asyncio.get_running_loop()
-        if self._loop is None or self._loop.is_closed():
-            self.finish()
-        else:
-            self._is_due = True
-            self._loop.call_soon_threadsafe(self._loop.call_later, AGAIN_SECONDS, self._again)
-
-    def _again(self) -> None:
-        with self._lock:
-            self._is_due = False
-            self._flow()
-        self._tell_of_losses()
+    def _keep(self, data: bytes) -> None:
+        self._kept_bytes += len(data)
+        while len(data) > CHUNK_BYTES and not self._always_takes:
+            end = data.rfind(b"\n", 0, CHUNK_BYTES) + 1 or CHUNK_BYTES  # no line is torn that needn't be
+            self._kept.append(data[:end])
+            data = data[end:]
+        self._kept.append(data)
 
     def _put_all(self) -> None:
+        """Puts out what is taken now."""
         try:
             while self._kept:
-                end = self._kept.rfind(b"\n", 0, CHUNK_BYTES) + 1 or CHUNK_BYTES  # no line is torn that needn't be
-                del self._kept[: self._put(self._kept[:end])]
+                chunk = self._kept[0]
+                written = self._put(chunk)
                 self._stands = False
+                self._kept_bytes -= written
+                if written == len(chunk):
+                    self._kept.popleft()
+                else:
+                    self._kept[0] = chunk[written:]
         except BlockingIOError:
             self._stands = True
         except OSError:  # whoever read it is gone, or it is closed
             self._fd = None
-            self._lose(self._kept)
-            self._kept.clear()
+            self._lose_all()
 
-    def _put(self, chunk: bytearray) -> int:
+    def _put(self, chunk: bytes) -> int:
         """How many bytes of `chunk` went out. Raises: BlockingIOError, when none can now."""
         assert self._fd is not None
-        if self._takes_at_once:  # which poll() can't promise: another worker may take the last room in between
+        if self._says_at_once:  # which poll() can't promise: another worker may take the last room in between
             try:
-                return os.pwritev(self._fd, [chunk], -1, os.RWF_NOWAIT)
+                return os.pwritev(self._fd, (chunk,), -1, os.RWF_NOWAIT)
             except OSError as error:
                 if error.errno not in UNKNOWN:
                     raise
-                self._takes_at_once = False
-        if not self._poll.poll(0):
+                self._says_at_once = False
+        if not self._always_takes and not self._poll.poll(0):
             raise BlockingIOError
         return os.write(self._fd, chunk)
 
-    def _lose(self, data: bytes | bytearray) -> None:
+    def _try_again(self) -> None:
+        with suppress(RuntimeError):  # another thread, or no loop runs in this process
+            self._loop = asyncio.get_running_loop()
+        if self._loop is None or self._loop.is_closed():
+            self.finish()
+        elif self._next_try is not self._loop:
+            self._next_try = self._loop
+            self._loop.call_soon_threadsafe(self._loop.call_later, AGAIN_SECONDS, self._again)
+
+    def _again(self) -> None:
+        with self._lock:
+            self._next_try = None
+            self._put_all()
+            if self._kept:
+                self._try_again()
+        self._tell_of_losses()
+
+    def _lose_all(self) -> None:
+        self._lose(b"".join(self._kept))
+        self._kept.clear()
+        self._kept_bytes = 0
+
+    def _lose(self, data: bytes) -> None:
         lines = data.count(b"\n")
         self._lost += lines
         LOST_LINES.inc(lines)
@@ -126,11 +147,12 @@ class Stderr:
             log.warning("%d log lines lost: nobody read them", lost)
 
 
-def _is_pipe(fd: int) -> bool:
+def _mode(fd: int | None) -> int:
+    """What kind of file it is; 0 for none."""
     try:
-        return stat.S_ISFIFO(os.fstat(fd).st_mode)
+        return 0 if fd is None else os.fstat(fd).st_mode
     except OSError:
-        return False
+        return 0
 
 
 # Python has none where the process was started without: what has its number then is another file
