@@ -42,6 +42,8 @@ DURATION = Histogram(
     "digits_request_duration_seconds", "From a request's head to the end of its answer.", ("route",), buckets=SECONDS
 )
 BATCH = Histogram("digits_batch_pictures", "Pictures in one call of the model.", buckets=PICTURES)
+LOADS = Counter("digits_model_loads", "Versions of the model that were loaded, or refused.", ("result",))
+MODEL_VERSION = Gauge("digits_model_version", "The version that answers.", multiprocess_mode="livemin")
 PENDING = Gauge(
     "digits_pending_requests", "Requests whose pictures are being read, or wait for it.", multiprocess_mode="livesum"
 )
@@ -58,6 +60,8 @@ for collector in (PROCESSES, BUILD):
 _predictions = [cell_of(PREDICTIONS.labels(str(digit))) for digit in range(CLASSES)]
 _reasons = [ServiceError.slug, *(kind.slug for kind in ServiceError.__subclasses__())]
 _refused = {reason: cell_of(REFUSED.labels(reason)) for reason in _reasons}
+for result in ("loaded", "refused"):
+    LOADS.labels(result)
 _confidence, _batch, _pending = Buckets(CONFIDENCE), Buckets(BATCH), cell_of(PENDING)
 
 
