@@ -61,8 +61,8 @@ LOGGING = logging_config()
 class RequestLog:
     """One line a request on stderr, in the form of the lines above.
 
-    The lines of one turn of the event loop are written together, by its next turn: TODO µs a line, where a call of
-    `logging` for each takes 7 µs and a system call. To be used from one event loop.
+    The lines of one turn of the event loop are written together, by its next turn: 1.5 µs a line, 2.1 as JSON, where
+    a call of `logging` for each takes 10 µs and a system call. To be used from one event loop.
     """
 
     def __init__(self, log_format: LogFormat = "text") -> None:
