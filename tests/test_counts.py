@@ -7,7 +7,8 @@ import signal
 import threading
 from collections import Counter
 from collections.abc import Iterator
-from http.client import HTTPConnection
+from contextlib import suppress
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import Any
 
@@ -170,14 +171,30 @@ def metrics_at(client: Client) -> Counter[Count]:
 def test_a_worker_that_is_killed_takes_no_counts_with_it(service: Service) -> None:
     client = Client(service.url, 30, 7)
     client.run()
+    clients = at_each_worker(service)
     before = scrape(service.url)
     killed = workers_of(service)[0]
     os.kill(killed, signal.SIGKILL)
+    for _ in waiting("its parent to notice"):
+        if not Path(f"/proc/{killed}").exists():
+            break
+    cpu = ("process_cpu_seconds_total", frozenset[tuple[str, str]]())
+    assert cpu_at_survivor(clients, cpu) >= before[cpu]
     for _ in waiting("the new worker"):
         if service.log.read_text().count(" ready: ") == 3:
             break
     after = scrape(service.url)
     assert counted(after) == counted(before)
     assert after["digits_workers", frozenset()] == 2
-    cpu = ("process_cpu_seconds_total", frozenset[tuple[str, str]]())
-    assert after[cpu] >= before[cpu]
+
+
+def cpu_at_survivor(clients: list[Client], cpu: tuple[str, frozenset[tuple[str, str]]]) -> float:
+    """While the other worker's place is empty: new connections wait there."""
+    found = []
+    for each in clients:
+        with suppress(OSError, HTTPException):
+            each.connection.request("GET", "/metrics")
+            found.append(samples_of(each.connection.getresponse().read().decode())[cpu])
+        each.connection.close()
+    assert len(found) == 1
+    return found[0]
