@@ -3,6 +3,7 @@
 `app.problems` turns them into answers. Nothing here knows HTTP beyond the number of a status.
 """
 
+import re
 from typing import ClassVar
 
 
@@ -16,6 +17,11 @@ class ServiceError(Exception):
     title: ClassVar[str] = "Internal error"
     example: ClassVar[str] = "The service failed; its log has the reason under this request's id."
     retry_after_s: ClassVar[int | None] = None
+    slug: ClassVar[str] = "service-error"
+
+    def __init_subclass__(cls) -> None:
+        """`slug`: what the problem's type and the metrics call it, unknown-format for UnknownFormat."""
+        cls.slug = re.sub(r"(?<!^)(?=[A-Z])", "-", cls.__name__).lower()
 
     def __init__(self, detail: str = "") -> None:
         self.detail = detail or self.example

@@ -13,6 +13,8 @@ from app.routes.answers import JSON, prediction, to_json
 from app.routes.plain_body import plain_picture
 from app.telemetry.observed import GONE, Observed
 from app.telemetry.request_id import FIELD, choose_id
+from app.telemetry.trace import FIELD as TRACE_FIELD
+from app.telemetry.trace import sane_trace
 
 PATH = "/predict"
 
@@ -47,17 +49,20 @@ class HotPath:
         if data is None:
             await self._observed(scope, replaying(messages, receive), send)
         else:
-            await self._answer(reader, data, scope, send, choose_id(headers.get(FIELD)))
+            await self._answer(reader, data, scope, send, headers)
 
-    async def _answer(self, reader: Reader, data: bytes, scope: Scope, send: Send, id_of_request: str) -> None:
+    async def _answer(self, reader: Reader, data: bytes, scope: Scope, send: Send, asked: dict[bytes, bytes]) -> None:
+        id_of_request, trace = choose_id(asked.get(FIELD)), sane_trace(asked.get(TRACE_FIELD))
         status = GONE
         try:
             status, headers, body = await _read(reader, data, id_of_request)
-            headers += [(b"content-length", b"%d" % len(body)), (FIELD, id_of_request.encode("ascii"))]
-            await send({"type": "http.response.start", "status": status, "headers": headers})
-            await send({"type": "http.response.body", "body": body})
         finally:
-            self._observed.done(scope, PATH, status, id_of_request)
+            self._observed.done(scope, PATH, status, id_of_request, trace)
+        headers += [(b"content-length", b"%d" % len(body)), (FIELD, id_of_request.encode("ascii"))]
+        if trace:
+            headers.append((TRACE_FIELD, trace))
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
 
     def _is_small(self, headers: dict[bytes, bytes]) -> bool:
         length = headers.get(b"content-length", b"")

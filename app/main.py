@@ -29,7 +29,7 @@ def create_service(settings: Settings, lifecycle: Lifecycle | None = None) -> AS
 
 def surround(app: FastAPI) -> ASGIApp:
     """What stands around the application: ids, metrics and log, and the hot path in front of all."""
-    return HotPath(Observed(UnreadBody(app), RequestLog()), app.state)
+    return HotPath(Observed(UnreadBody(app), RequestLog(app.state.settings.log_format)), app.state)
 
 
 def create_app(settings: Settings, lifecycle: Lifecycle | None = None) -> FastAPI:

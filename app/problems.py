@@ -1,7 +1,6 @@
 """The one place that turns exceptions into answers: RFC 9457 `application/problem+json`."""
 
 import logging
-import re
 from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any
@@ -14,6 +13,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from app.errors import BadQuery, NotFound, ServiceError, WrongMethod
+from app.telemetry.metrics import count_refusal
 from app.telemetry.observed import GONE
 from app.telemetry.request_id import request_id
 
@@ -27,12 +27,18 @@ Headers = list[tuple[bytes, bytes]]
 def problem(error: ServiceError, id_of_request: str) -> Problem:
     """The body for `error`: type, title, status, detail, request_id."""
     return {
-        "type": "urn:digits:" + re.sub(r"(?<!^)(?=[A-Z])", "-", type(error).__name__).lower(),
+        "type": f"urn:digits:{error.slug}",
         "title": error.title,
         "status": error.status,
         "detail": error.detail,
         "request_id": id_of_request,
     }
+
+
+def refusal(error: ServiceError, id_of_request: str) -> Problem:
+    """The body for `error`, as `problem`, for somebody who is answered by it: it is counted."""
+    count_refusal(error)
+    return problem(error, id_of_request)
 
 
 def install(app: FastAPI) -> None:
@@ -66,7 +72,7 @@ def answer_to(error: Exception, id_of_request: str) -> tuple[int, Headers, bytes
     headers = [(b"content-type", MEDIA_TYPE.encode("ascii"))]
     if error.retry_after_s is not None:
         headers.append((b"retry-after", str(error.retry_after_s).encode("ascii")))
-    return error.status, headers, orjson.dumps(problem(error, id_of_request))
+    return error.status, headers, orjson.dumps(refusal(error, id_of_request))
 
 
 def _respond(request: Request, error: Exception) -> Response:

@@ -22,7 +22,7 @@ from app.model.engine import Rows
 from app.model.explain import Explanation
 from app.model.metadata import CLASSES
 from app.model.saved_model import SavedModel
-from app.telemetry.metrics import BATCH
+from app.telemetry.metrics import count_answer, count_answers, count_batch, count_pending
 
 NOT_A_DIGIT = "This doesn't look like a digit; the answer is the digit it is least unlike."
 DOUBTED = AS_IT_IS._replace(warnings=(NOT_A_DIGIT,))
@@ -78,9 +78,16 @@ class _Admission:
         if self._inside >= self._limit:
             raise Overloaded(f"{self._inside} requests are waiting already; try again in a second.")
         self._inside += 1
+        count_pending(1)
 
     def __exit__(self, *_: object) -> None:
         self._inside -= 1
+        count_pending(-1)
+
+
+def _counted(answer: Answer) -> Answer:
+    count_answer(answer.digit, answer.confidence)
+    return answer
 
 
 class Reader:
@@ -112,7 +119,7 @@ class Reader:
         """
         with self._admitted:
             image, note = await self._prepared(data, may_fit, preview)
-            return self._judged((await self._batcher(image[np.newaxis]))[0], note)
+            return _counted(self._judged((await self._batcher(image[np.newaxis]))[0], note))
 
     async def explain(self, data: bytes, may_fit: bool = True, preview: bool = False) -> tuple[Answer, Explanation]:
         """Answers the picture file `data`, and says which pixels spoke for the answer.
@@ -122,7 +129,8 @@ class Reader:
         with self._admitted:
             image, note = await self._prepared(data, may_fit, preview)
             answer = self._judged((await self._batcher(image[np.newaxis]))[0], note)
-            return answer, self.model.explain(normalize(image), answer.digit)
+            why = self.model.explain(normalize(image), answer.digit)
+            return _counted(answer), why
 
     async def read_many(self, files: list[bytes]) -> list[Answer | ServiceError]:
         """Answers each file, in order; a file that can't be read has its error in its place.
@@ -133,7 +141,10 @@ class Reader:
             prepared = await self._backroom.run(lambda: [self._prepare_or_error(data) for data in files])
             good = [each[0] for each in prepared if not isinstance(each, ServiceError)]
             rows = iter(await self._batcher(np.stack(good)) if good else ())
-            return [each if isinstance(each, ServiceError) else self._judged(next(rows), each[1]) for each in prepared]
+            return [
+                each if isinstance(each, ServiceError) else _counted(self._judged(next(rows), each[1]))
+                for each in prepared
+            ]
 
     async def read_rows(self, data: bytes) -> Reading:
         """Answers each digit of the picture file `data`.
@@ -149,7 +160,10 @@ class Reader:
             images = np.stack([group.image for line in found.lines for group in line.groups])
             calls = [images[start : start + self._max_batch] for start in range(0, len(images), self._max_batch)]
             probabilities = np.concatenate([await self._batcher(call) for call in calls])[:, :CLASSES]
-            return await self._backroom.run(lambda: self._reading(found, probabilities))
+            reading = await self._backroom.run(lambda: self._reading(found, probabilities))
+        for each in reading.digits:
+            _counted(each.answer)
+        return reading
 
     async def read_images(self, images: Grey) -> Rows:
         """Answers pictures that are prepared already: uint8 (N, 28, 28), white ink on black, 1 <= N <= `max_batch`.
@@ -158,7 +172,9 @@ class Reader:
         Raises: Overloaded.
         """
         with self._admitted:
-            return await self._batcher(images)
+            rows = await self._batcher(images)
+        count_answers(rows[:, :CLASSES])
+        return rows
 
     def answers(self, rows: Rows) -> list[Answer]:
         """The answers that `rows`, as `read_images` gives them, are to pictures that were taken as they are."""
@@ -192,7 +208,7 @@ class Reader:
         return Reading(digits, note)
 
     def _run(self, images: Grey) -> Rows:
-        BATCH.observe(len(images))
+        count_batch(len(images))
         return self.model.judge(normalize(images))
 
     async def _prepared(self, data: bytes, may_fit: bool, preview: bool) -> tuple[Grey, PictureNote]:

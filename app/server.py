@@ -16,7 +16,7 @@ from app.one_write import OneWriteProtocol
 from app.settings import Settings
 from app.signals import hear_signals
 from app.stopping import StoppingServer
-from app.telemetry.log import LOGGING
+from app.telemetry.log import logging_config
 from app.workers import run_workers
 
 log = logging.getLogger("digits")
@@ -28,7 +28,7 @@ def serve(settings: Settings) -> None:
     Raises: AddressError, when the address is in use or not this machine's.
     """
     listeners = listen(settings)
-    logging.config.dictConfig(LOGGING)
+    logging.config.dictConfig(logging_config(settings.log_format))
     host, port = listeners[0].getsockname()[:2]
     log.info("listening on http://%s:%d", f"[{host}]" if ":" in host else host, port)
     if settings.workers > 1:
@@ -43,7 +43,7 @@ def serve_one(settings: Settings, listener: socket.socket, lifecycle: Lifecycle)
     config = configure(
         partial(_create, settings, lifecycle),
         factory=True,
-        log_config=LOGGING,
+        log_config=logging_config(settings.log_format),
         callback_notify=lifecycle.beat,
         timeout_notify=1,
     )

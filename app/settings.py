@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 PREFIX = "DIGITS_"
 CHECKOUT = Path(__file__).resolve().parent.parent
+LogFormat = Literal["text", "json", "off"]
 
 
 class SettingsError(ValueError):
@@ -42,6 +43,9 @@ class Settings(BaseModel):
         le=3600,
         description="the seconds between SIGTERM and the last accepted request, in which `/readyz` says 503 and "
         "everything else is answered (5 in the container)",
+    )
+    log_format: LogFormat = Field(
+        "text", description="text or json: a line a request, with what the service says; off: only that, as text"
     )
 
     @property

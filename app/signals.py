@@ -2,10 +2,8 @@
 
 import os
 import signal
-import sys
 import threading
 from collections.abc import Callable
-from contextlib import suppress
 from types import FrameType
 from typing import NoReturn
 
@@ -23,7 +21,7 @@ def exit_on_signals() -> None:
         signal.signal(number, _exit)
 
 
-def hear_signals(hear: Callable[[int], None]) -> None:
+def hear_signals(hear: Callable[[signal.Signals], object]) -> None:
     """From now on `hear` is called with each SIGTERM and SIGINT, in a thread of its own.
 
     To be called before other threads start: none of them is interrupted then. oneDNN, with which TensorFlow multiplies,
@@ -36,8 +34,9 @@ def hear_signals(hear: Callable[[int], None]) -> None:
 
 def leave() -> NoReturn:
     """Ends the process with status 0, and waits for no thread: one may be at a photograph, or load a model."""
-    with suppress(OSError, RuntimeError):  # what has no reader, or is being written to
-        sys.stderr.flush()
+    from app.telemetry.stderr import STDERR  # here, for it needs more than the first moments have
+
+    STDERR.finish()
     os._exit(0)
 
 
@@ -45,6 +44,6 @@ def _exit(_number: int, _frame: FrameType | None) -> None:
     os._exit(0)
 
 
-def _hear(hear: Callable[[int], None]) -> None:
+def _hear(hear: Callable[[signal.Signals], object]) -> None:
     while True:
         hear(signal.sigwait(SIGNALS))

@@ -92,7 +92,7 @@ class Service:
             assert self.process.poll() is None, f"it ended:\n{self.log.read_text()}"
             try:
                 ready = httpx.get(self.url + "/readyz", timeout=5).status_code == 200
-                if ready and self.log.read_text().count(" ready: ") >= workers:
+                if ready and len(re.findall("(?<!not )ready: ", self.log.read_text())) >= workers:
                     return
             except httpx.TransportError:
                 pass
@@ -126,7 +126,7 @@ def running_service(folder: Path, *options: str, wait: bool = True) -> Iterator[
 
 def _address(process: subprocess.Popen[str], log: Path) -> str:
     for _ in waiting("the service to say where it listens"):
-        if found := re.search(r"listening on (http://\S+)", log.read_text()):
+        if found := re.search(r"listening on (http://[\w.:\[\]-]+)", log.read_text()):
             return found[1]
         assert process.poll() is None, f"it ended:\n{log.read_text()}"
     raise AssertionError

@@ -1,15 +1,25 @@
 """One line a request, which a client can't make into two."""
 
 import asyncio
+import json
+import logging
 import re
+import signal
+import sys
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import httpx
 import pytest
 
-from app.telemetry.log import MAX_PATH, RequestLog
-from tests.support import band, encode
+from app.telemetry.log import MAX_PATH, JsonFormatter, RequestLog, logging_config
+from tests.support import README, band, encode, running_service
 
-LINE = re.compile(r'\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} INFO 127\.0\.0\.1 "(\S+ [^"]*)" (\d{3}) \d+\.\d ms (\S+)')
+TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+TRACE_ID = "0af7651916cd43dd8448eb211c80319c"
+LINE = re.compile(
+    r'\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} INFO 127\.0\.0\.1 "(\S+ [^"]*)" (\d{3}) \d+\.\d ms (\S+(?: \S+)?)'
+)
 
 
 def lines_of(captured: pytest.CaptureFixture[str], client: httpx.Client) -> list[tuple[str, ...]]:
@@ -38,24 +48,121 @@ def test_a_request_is_one_line_whichever_way_it_goes(client: httpx.Client, capfd
         ("/" + "x" * 5000, "/" + "x" * (MAX_PATH - 1)),
     ],
 )
-def test_what_a_client_writes_is_escaped_and_cut(path: str, logged: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_a_client_writes_is_escaped_and_cut(path: str, logged: str, capfd: pytest.CaptureFixture[str]) -> None:
     async def add() -> None:
         RequestLog().add({"client": ("127.0.0.1", 1), "method": "GET", "path": path}, 404, 0.0123, "id")
         await asyncio.sleep(0)
 
     asyncio.run(add())
-    output = capsys.readouterr().err
+    output = capfd.readouterr().err
     assert output.count("\n") == 1
     assert f'127.0.0.1 "GET {logged}" 404 12.3 ms id\n' in output
 
 
-def test_lines_of_one_turn_are_written_together_and_in_order(capsys: pytest.CaptureFixture[str]) -> None:
+def test_lines_of_one_turn_are_written_together_and_in_order(capfd: pytest.CaptureFixture[str]) -> None:
     async def add() -> None:
         log = RequestLog()
         for number in range(50):
             log.add({"client": None, "method": "GET", "path": "/"}, 200, 0, str(number))
-        assert not capsys.readouterr().err
+        assert not capfd.readouterr().err
         await asyncio.sleep(0)
 
     asyncio.run(add())
-    assert [line.split()[-1] for line in capsys.readouterr().err.splitlines()] == [str(n) for n in range(50)]
+    assert [line.split()[-1] for line in capfd.readouterr().err.splitlines()] == [str(n) for n in range(50)]
+
+
+@pytest.mark.parametrize("query", ["", "?fit=never"], ids=["hot", "thorough"])
+def test_a_trace_is_told_of_and_its_header_comes_back(
+    query: str, client: httpx.Client, capfd: pytest.CaptureFixture[str]
+) -> None:
+    headers = {"traceparent": TRACE, "X-Request-ID": "traced"}
+    response = client.post("/predict" + query, files={"file": encode(band(3))}, headers=headers)
+    assert response.headers.get_list("traceparent") == [TRACE]
+    assert ("POST /predict", "200", f"traced {TRACE_ID}") in lines_of(capfd, client)
+
+
+@pytest.mark.parametrize("query", ["", "?fit=never"], ids=["hot", "thorough"])
+@pytest.mark.parametrize(
+    "traces",
+    [
+        [],
+        [TRACE, TRACE],
+        [TRACE.replace("00-", "01-", 1)],
+        [TRACE.replace("00-", "ff-", 1)],
+        [TRACE.upper()],
+        [TRACE + "-more"],
+        [TRACE[:-1]],
+        [TRACE.replace(TRACE_ID, "0" * 32)],
+        [TRACE.replace("b7ad6b7169203331", "0" * 16)],
+        [TRACE.replace("7", "g")],
+    ],
+)
+def test_anything_else_is_no_trace(
+    query: str, traces: list[str], client: httpx.Client, capfd: pytest.CaptureFixture[str]
+) -> None:
+    headers = [("traceparent", each) for each in traces] + [("X-Request-ID", "untraced")]
+    response = client.post("/predict" + query, files={"file": encode(band(3))}, headers=headers)
+    assert response.status_code == 200
+    assert "traceparent" not in response.headers
+    assert ("POST /predict", "200", "untraced") in lines_of(capfd, client)
+
+
+def test_as_json_a_request_is_an_object_and_so_is_what_the_service_says(tmp_path: Path, tiny_models: Path) -> None:
+    options = ("--model-dir", str(tiny_models), "--log-format", "json")
+    with running_service(tmp_path, *options, wait=False) as service:
+        service.wait_until_ready()
+        for query in ("", "?fit=never"):
+            httpx.post(
+                service.url + "/predict" + query,
+                files={"file": encode(band(3))},
+                headers={"X-Request-ID": "id" + query[1:4], "traceparent": TRACE},
+            )
+        httpx.get(service.url + '/ü"\\x1b\\n')
+        service.stop(signal.SIGTERM)
+        documents = [json.loads(line) for line in service.log.read_text().splitlines()]
+    for each in documents:
+        assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", each["time"])
+        written = datetime.fromisoformat(each["time"])
+        assert abs(datetime.now(UTC) - written) < timedelta(minutes=5)
+    said = [each for each in documents if each["message"] != "request"]
+    assert all(set(each) == {"time", "level", "message"} for each in said)
+    assert [each["message"].split()[0] for each in said] == ["listening", "ready:", "stopped"]
+    hot, thorough, nowhere = [each for each in documents if each["message"] == "request"][-3:]
+    example = json.loads(re.findall(r"```jsonl\n(.*)\n```", README)[0])
+    assert list(nowhere) == list(example)
+    assert 0 < hot.pop("duration_ms") < 60_000
+    expected: dict[str, object] = {
+        "level": "INFO",
+        "message": "request",
+        "client": "127.0.0.1",
+        "method": "POST",
+        "path": "/predict",
+    }
+    expected |= {"time": hot["time"], "status": 200, "request_id": "id", "trace_id": TRACE_ID}
+    assert hot == expected
+    assert thorough["request_id"] == "idfit"
+    assert (nowhere["path"], nowhere["status"]) == ('/ü"\\x1b\\n', 404)
+    assert "trace_id" not in nowhere
+
+
+def test_as_json_an_exception_has_its_traceback_in_one_string() -> None:
+    try:
+        raise ValueError("two\nlines")
+    except ValueError:
+        record = logging.LogRecord("digits", logging.ERROR, "", 0, "request %s failed", ("x",), sys.exc_info())
+    line = JsonFormatter().format(record)
+    document = json.loads(line)
+    assert "\n" not in line
+    assert (document["level"], document["message"]) == ("ERROR", "request x failed")
+    assert document["exception"].startswith("Traceback")
+    assert document["exception"].endswith("ValueError: two\nlines")
+
+
+def test_off_is_no_line_a_request_and_text_of_the_service(capfd: pytest.CaptureFixture[str]) -> None:
+    async def add() -> None:
+        RequestLog("off").add({"client": None, "method": "GET", "path": "/"}, 200, 0, "id")
+        await asyncio.sleep(0)
+
+    asyncio.run(add())
+    assert not capfd.readouterr().err
+    assert logging_config("off") == logging_config("text")

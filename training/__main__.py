@@ -1,14 +1,15 @@
 """python -m training: trains a network, publishes it for the service, and judges what is published."""
 
 import argparse
-import faulthandler
 import os
 import signal
 import sys
+from _thread import interrupt_main
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import NoReturn
 
+from app.signals import hear_signals
 from training.errors import Refused, TrainingError
 from training.options import parser
 from training.recipes import chosen
@@ -19,6 +20,7 @@ from training.recipes import chosen
 def main(arguments: Sequence[str]) -> int:
     options = parser().parse_args(arguments)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as Ctrl-C does
+    hear_signals(interrupt_main)  # between two steps of Python, for one inside TensorFlow may destroy its memory
     try:
         COMMANDS[options.command](options)
     except TrainingError as error:
@@ -67,10 +69,11 @@ def _end(status: int, why: object) -> int:
 
 
 def _leave(status: int) -> NoReturn:
-    """Ends the process without taking TensorFlow apart first.
+    """Ends the process without taking TensorFlow apart first: all that counts is on the disk by now.
 
-    All that counts is on the disk by now. Once in some hundred interrupted trainings, its destructors ended the
-    process by SIGABRT ("corrupted size vs. prev_size") instead of with its status.
+    Once in some hundred interrupted trainings it ended by SIGABRT, "corrupted size vs. prev_size". What a signal may do
+    to TensorFlow's memory (`app.signals.hear_signals`) is the likely cause, its destructors are the other; neither
+    is proved for training.
     """
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError):  # whoever read it has gone
@@ -79,5 +82,4 @@ def _leave(status: int) -> NoReturn:
 
 
 if __name__ == "__main__":
-    faulthandler.enable()  # should TensorFlow crash, we are told where
     _leave(main(sys.argv[1:]))

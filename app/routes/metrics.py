@@ -12,5 +12,5 @@ router = APIRouter(tags=["metrics"])
 
 @router.get("/metrics", summary="Counts and durations, for Prometheus", response_class=PlainTextResponse)
 async def metrics() -> Response:
-    """Requests by method, route and status, their durations, and the pictures in each call of the model."""
+    """What is asked, answered and refused, and what that takes; with several workers, of all of them together."""
     return Response(await run_in_threadpool(render), media_type=CONTENT_TYPE_LATEST)

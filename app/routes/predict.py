@@ -28,7 +28,7 @@ from app.errors import (
     WrongSize,
 )
 from app.model.metadata import CLASSES
-from app.problems import examples, problem
+from app.problems import examples, refusal
 from app.reader import Reader
 from app.routes.answers import JSON, batch, picture, prediction, reading, to_json
 from app.routes.dependencies import CurrentSettings, ReadyReader
@@ -96,7 +96,7 @@ async def predict_batch(request: Request, reader: ReadyReader, settings: Current
         return await _read_raw(request, reader, settings)
     files = await many_pictures(request, settings)
     results = [
-        problem(each, request_id(request.scope))
+        refusal(each, request_id(request.scope))
         if isinstance(each, ServiceError)
         else {**reading(each), "picture": picture(each.picture)}
         for each in await reader.read_many(files)
