@@ -46,4 +46,4 @@ def _exit(_number: int, _frame: FrameType | None) -> None:
 
 def _hear(hear: Callable[[signal.Signals], object]) -> None:
     while True:
-        hear(signal.sigwait(SIGNALS))
+        hear(signal.Signals(signal.sigwait(SIGNALS)))
