@@ -44,7 +44,7 @@ class StoppingServer(uvicorn.Server):
 
     From SIGTERM on /readyz says 503 and each answer `Connection: close`; nothing else changes for `drain_s` seconds.
     Then nobody new is accepted; who waits in the socket's queue is, and what has arrived is answered. SIGINT skips the
-    drain and doesn't wait for idle connections; a second signal of either kind ends the process at once.
+    drain; a second signal of either kind ends the process at once.
 
     A worker takes the first signal only: whatever follows is the supervisor's to judge.
     """
@@ -117,9 +117,8 @@ class StoppingServer(uvicorn.Server):
             server.close()
 
     async def _wait_for_the_idle(self) -> None:
-        patience_s = 0 if self._signal == signal.SIGINT else IDLE_SECONDS
         while (
-            self._time_left(patience_s) > 0 and not self.force_exit and any(each.idle for each in self._connections())
+            self._time_left(IDLE_SECONDS) > 0 and not self.force_exit and any(each.idle for each in self._connections())
         ):
             await asyncio.sleep(0.01)
 

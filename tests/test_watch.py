@@ -198,6 +198,7 @@ def test_a_model_is_let_go_of_once_another_answers_and_the_watch_ends_when_it_is
         readers[:] = [readers[0].with_model(model) if readers else Reader(model, 784, 1, 1)]
 
     folder = publish(1).parent
+    others = set(threading.enumerate())
     watch = Watch(folder, None, 0.02, serve)
     watch.start()
     for _ in waiting("the first version"):
@@ -213,4 +214,4 @@ def test_a_model_is_let_go_of_once_another_answers_and_the_watch_ends_when_it_is
         gc.enable()
     watch.stop()
     publish(3)
-    assert not any(thread.name == "watch" and thread.is_alive() for thread in threading.enumerate())
+    assert not any(thread.name == "watch" for thread in set(threading.enumerate()) - others)
