@@ -40,9 +40,8 @@ class OneWriteProtocol(HttpToolsProtocol):
             super().shutdown()
 
     def _start_last(self, cycle: RequestResponseCycle, app: ASGI3Application) -> None:
-        self.loop.call_soon(
-            self._close_after, cycle
-        )  # before the answer, and after all that has come with this request
+        # comes before the answer, and after all that has arrived with this request
+        self.loop.call_soon(self._close_after, cycle)
         super()._start_asgi_task(cycle, app)
 
     def _close_after(self, cycle: RequestResponseCycle) -> None:

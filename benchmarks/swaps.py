@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from app.images.normalize import normalize
 from app.model import saved_model
+from app.model.metadata import CLASSES
 from benchmarks import exchanges, prepare, processes
 from benchmarks.checking import Checker
 from benchmarks.errors import BenchmarkError
@@ -30,7 +31,6 @@ from benchmarks.measure import say
 from benchmarks.servers import MODEL, SERVICE, Server, running
 from training.export import export
 
-CLASSES = 10
 PICTURES = 256
 WARM_UP_SECONDS = 2
 AROUND_SECONDS = 1  # before and after a swap

@@ -7,7 +7,7 @@ from starlette.types import ASGIApp
 
 from app.main import create_app, surround
 from app.settings import Settings
-from app.telemetry.log import LOGGING
+from app.telemetry.log import logging_config
 
 
 @pytest.fixture
@@ -40,4 +40,4 @@ def test_our_own_fault_is_a_500_without_detail_and_logged(
 
 
 def test_the_log_is_a_line_an_event() -> None:
-    assert "\n" not in LOGGING["formatters"]["line"]["format"]
+    assert "\n" not in logging_config()["formatters"]["line"]["format"]

@@ -55,9 +55,6 @@ def logging_config(log_format: LogFormat = "text") -> dict[str, Any]:
     }
 
 
-LOGGING = logging_config()
-
-
 class RequestLog:
     """One line a request on stderr, in the form of the lines above.
 

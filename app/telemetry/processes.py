@@ -3,6 +3,7 @@
 import os
 import platform
 from collections.abc import Iterable, Iterator
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -47,6 +48,7 @@ class Build(Collector):
         return [build]
 
 
+@cache  # it looks through the packages on the disk, and a scrape is every few seconds
 def _tensorflow() -> str:
     for name in ("tensorflow-cpu", "tensorflow"):
         try:

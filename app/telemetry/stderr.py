@@ -46,7 +46,7 @@ class Stderr:
         self._kept_bytes = 0
         self._stands = False  # nothing was taken last time
         self._lost = 0  # lines, and nobody was told
-        self._lock = threading.RLock()  # what handles a signal may log in the middle of this
+        self._lock = threading.RLock()  # `finish` is also called with it held
         self._loop: asyncio.AbstractEventLoop | None = None
         self._next_try: asyncio.AbstractEventLoop | None = None  # in this loop, unless it ends before
 
