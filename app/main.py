@@ -21,6 +21,8 @@ from app.telemetry.log import RequestLog
 from app.telemetry.observed import Observed
 from app.unread import UnreadBody
 
+REPLACE_SECONDS = 30  # a worker is ready after 3; a disk that fails may be well again
+
 
 def create_service(settings: Settings, lifecycle: Lifecycle | None = None) -> ASGIApp:
     """The service as it is served."""
@@ -42,7 +44,7 @@ def create_app(settings: Settings, lifecycle: Lifecycle | None = None) -> FastAP
         watch = Watch(folder, wanted, settings.watch_seconds, partial(_serve, app))
         watch.start()
         if lifecycle.replaces:  # who waits at a worker that died shall not meet one that can't answer
-            await asyncio.to_thread(watch.has_begun.wait)
+            await _wait_for_a_model(app)
         yield
         await asyncio.to_thread(watch.stop)
 
@@ -61,6 +63,15 @@ def create_app(settings: Settings, lifecycle: Lifecycle | None = None) -> FastAP
     for routes in (page, predict, read, explain, model, health, metrics):
         app.include_router(routes.router)
     return app
+
+
+async def _wait_for_a_model(app: FastAPI) -> None:
+    """Waits for REPLACE_SECONDS at most: those who are waiting by then are to learn that there is none."""
+    for _ in range(REPLACE_SECONDS * 100):
+        if app.state.reader is not None:
+            return
+        await app.state.lifecycle.beat()
+        await asyncio.sleep(0.01)
 
 
 def _serve(app: FastAPI, model: SavedModel | None) -> None:

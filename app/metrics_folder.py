@@ -4,11 +4,16 @@ import fcntl
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 PREFIX = "digits-metrics-"
+NEW_SECONDS = 60  # whoever has made a folder has locked it by then
+# In the environment of a worker: the folder, where prometheus_client adds the workers up by way of files, and which of
+# them it is. One that takes another's place counts on in its files: there are no more of them after years.
+FOLDER, PLACE = "PROMETHEUS_MULTIPROC_DIR", "PROMETHEUS_MULTIPROC_PLACE"
 
 
 @contextmanager
@@ -26,7 +31,8 @@ def metrics_folder() -> Iterator[str]:
 def _remove_ownerless() -> None:
     for folder in Path(tempfile.gettempdir()).glob(PREFIX + "*"):
         with suppress(OSError), _locked(folder):  # somebody's own, or somebody else's
-            shutil.rmtree(folder, ignore_errors=True)
+            if time.time() > folder.stat().st_mtime + NEW_SECONDS:
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager

@@ -2,11 +2,13 @@
 
 import asyncio
 import logging
+import os
 import signal
 import socket
 import threading
 import time
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 
 import uvicorn
 
@@ -22,8 +24,9 @@ log = logging.getLogger("digits")
 IDLE_SECONDS = 0.5
 # Then what is under way is told that the service is stopping,
 ANSWER_SECONDS = 1.4
-# and then the process ends, whatever it is doing; a supervisor kills it after that.
-END_SECONDS, KILL_SECONDS = 1.7, 1.85
+# then the process ends, whatever it is doing, and a moment later even if its last line in the log can't be written; a
+# supervisor kills it after that.
+END_SECONDS, SILENT_END_SECONDS, KILL_SECONDS = 1.7, 1.8, 1.85
 # One signal may come twice: systemd tells all processes of a service, make and our supervisor hand theirs on.
 AGAIN_SECONDS = 0.2
 
@@ -78,9 +81,10 @@ class StoppingServer(uvicorn.Server):
         self._heard, self._drained, self._signal = now, now + drain_s, number
         self._lifecycle.stopping = True
         self._loop.call_soon_threadsafe(self._begin_to_end)
-        in_time = threading.Timer(drain_s + END_SECONDS, self._leave)  # whatever the loop is doing
-        in_time.daemon = True
-        in_time.start()
+        for seconds, end in ((END_SECONDS, self._leave), (SILENT_END_SECONDS, partial(os._exit, 0))):
+            in_time = threading.Timer(drain_s + seconds, end)  # whatever the loop is doing
+            in_time.daemon = True
+            in_time.start()
 
     async def on_tick(self, counter: int) -> bool:
         """Called ten times a second. Whether it is time to shut down."""

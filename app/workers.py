@@ -18,7 +18,7 @@ from prometheus_client import multiprocess
 
 from app.lifecycle import Lifecycle
 from app.listeners import admit_again
-from app.metrics_folder import metrics_folder
+from app.metrics_folder import FOLDER, PLACE, metrics_folder
 from app.settings import Settings
 from app.signals import SIGNALS, exit_on_signals
 from app.stopping import AGAIN_SECONDS, KILL_SECONDS, announce, drain_of
@@ -28,6 +28,7 @@ log = logging.getLogger("digits")
 # A worker gives a sign of life each second or two, but not while it imports TensorFlow: for seconds, on a slow machine
 # for many.
 SILENCE_SECONDS = 60
+LOOK_SECONDS = 5  # between two looks at those who live
 # Who lives shorter has died early: the second in a row is replaced after 1 s, the next after 2, 4, ...
 EARLY_SECONDS, MAX_DELAY_SECONDS = 30, 30
 
@@ -35,7 +36,7 @@ EARLY_SECONDS, MAX_DELAY_SECONDS = 30, 30
 def run_workers(settings: Settings, listeners: list[socket.socket]) -> None:
     """Runs as many workers as there are `listeners`, until a signal."""
     with _signals_read() as signals, metrics_folder() as folder:
-        os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder  # prometheus_client adds the workers up by way of files here
+        os.environ[FOLDER] = folder
         Workers(settings, listeners, signals).run()
 
 
@@ -73,14 +74,22 @@ class Workers:
         self._loaded = self._spawn.RawArray("b", len(listeners))
         self._heard = self._spawn.RawArray("d", len(listeners))
         self._workers: list[_Worker] = []
+        self._looked = self._went_on = time.monotonic()
 
     def run(self) -> None:
         """Returns after a signal, when all have ended."""
         self._workers = [_Worker(index, self._start(index), time.monotonic()) for index in range(len(self._listeners))]
         while self._signals not in wait([self._signals, *self._sentinels()], self._until_next_look()):
-            for each in self._workers:
-                self._look_after(each)
+            self._look()
         self._stop(os.read(self._signals, 1)[0])
+
+    def _look(self) -> None:
+        now = time.monotonic()
+        if now > self._looked + 2 * LOOK_SECONDS:  # all of us were stopped, as `docker pause` does it
+            self._went_on = now
+        self._looked = now
+        for each in self._workers:
+            self._look_after(each, now)
 
     def _start(self, index: int, replaces: bool = False) -> SpawnProcess:
         lifecycle = Lifecycle(self._loaded, self._heard, index, replaces)
@@ -93,16 +102,22 @@ class Workers:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
         return process
 
-    def _look_after(self, worker: _Worker) -> None:
-        now = time.monotonic()
+    def _look_after(self, worker: _Worker, now: float) -> None:
         if worker.due is not None:
             if now >= worker.due:
-                worker.process, worker.started, worker.due = self._start(worker.index, replaces=True), now, None
+                self._replace(worker, now)
         elif not worker.process.is_alive():
             self._bury(worker, now)
-        elif now - max(worker.started, self._heard[worker.index]) > SILENCE_SECONDS:
+        elif now - max(worker.started, self._heard[worker.index], self._went_on) > SILENCE_SECONDS:
             log.error("%s has not been heard of for %d s, and is killed", worker, SILENCE_SECONDS)
             worker.process.kill()
+
+    def _replace(self, worker: _Worker, now: float) -> None:
+        try:
+            worker.process, worker.started, worker.due = self._start(worker.index, replaces=True), now, None
+        except OSError as error:  # no memory, no process or no file to be had
+            worker.due = now + LOOK_SECONDS
+            log.error("worker %d can't be started: %s; another try in %d s", worker.index + 1, error, LOOK_SECONDS)
 
     def _bury(self, worker: _Worker, now: float) -> None:
         worker.early_deaths = worker.early_deaths + 1 if now - worker.started < EARLY_SECONDS else 0
@@ -144,12 +159,17 @@ class Workers:
 def _next_look(worker: _Worker, now: float) -> float:
     if worker.due is not None:
         return worker.due - now
-    return 5 if worker.process.is_alive() else 0
+    return LOOK_SECONDS if worker.process.is_alive() else 0
 
 
 def _reason(process: SpawnProcess) -> str:
     status = process.exitcode or 0
-    return f"by {signal.Signals(-status).name}" if status < 0 else f"with status {status}"
+    if status >= 0:
+        return f"with status {status}"
+    try:
+        return f"by {signal.Signals(-status).name}"
+    except ValueError:  # one of the real-time signals, most of which have no name
+        return f"by signal {-status}"
 
 
 @contextmanager
@@ -173,6 +193,7 @@ def _work(settings: Settings, listener: socket.socket, lifecycle: Lifecycle, sup
     Killed by SIGKILL, that one can't end its workers, and they would keep the address for themselves.
     """
     threading.Thread(target=_end_without, args=(supervisor,), daemon=True).start()
+    os.environ[PLACE] = str(lifecycle.index)
     from app.server import serve_one  # which imports this module
 
     serve_one(settings, listener, lifecycle)

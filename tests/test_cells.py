@@ -1,13 +1,15 @@
 """Numbers that are added to where they lie are those that prometheus_client shows. This fails when it changes."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, multiprocess
 
+from app.metrics_folder import FOLDER, PLACE
 from app.telemetry.cells import Buckets, cell_of
 from tests.support import CHECKOUT
 
@@ -57,6 +59,7 @@ def test_counters_and_gauges_are_their_cells() -> None:
 
 
 WORKER = """
+import os
 import sys
 from app.telemetry.cells import Buckets, cell_of
 from prometheus_client import Counter, Gauge, Histogram
@@ -71,6 +74,7 @@ histogram.observe(0.5)
 for mode in ("livesum", "mostrecent"):
     gauge = Gauge(mode, "", multiprocess_mode=mode)
     gauge.set(int(sys.argv[1]))
+print(os.getpid())
 """
 READER = """
 from prometheus_client import CollectorRegistry, generate_latest, multiprocess
@@ -83,12 +87,38 @@ print(generate_latest(registry).decode())
 def test_with_several_processes_they_lie_where_prometheus_client_adds_them_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
-    for script in ((WORKER, "3"), (WORKER, "4"), (READER,)):
-        done = subprocess.run([sys.executable, "-c", *script], cwd=CHECKOUT, capture_output=True, text=True, check=True)
-    found = dict(line.rsplit(" ", 1) for line in done.stdout.splitlines() if line and not line.startswith("#"))
+    monkeypatch.setenv(FOLDER, str(tmp_path))
+    run(WORKER, "3", place="0")
+    run(WORKER, "4", place="1")
+    found = read()
     counts = [float(value) for name, value in found.items() if name.startswith("many_total")]
     assert sorted(counts) == [4.0] * 299 + [6.0]
     assert [found[f'h_bucket{{le="{bound}"}}'] for bound in ("1.0", "2.0", "+Inf")] == ["2.0", "4.0", "4.0"]
     assert (found["h_sum"], found["livesum"]) == ("4.0", "7.0")
     assert "mostrecent" in found
+
+
+def test_who_takes_another_s_place_counts_on_in_its_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(FOLDER, str(tmp_path))
+    first = int(run(WORKER, "3", place="0"))
+    files = {each.name for each in tmp_path.iterdir()}
+    multiprocess.mark_process_dead(first)  # type: ignore[no-untyped-call]
+    run(WORKER, "4", place="0")
+    assert {each.name for each in tmp_path.iterdir() if "gauge" not in each.name} == {
+        each for each in files if "gauge" not in each
+    }
+    found = read()
+    assert {value for name, value in found.items() if name.startswith("many_total")} == {"4.0", "6.0"}
+    assert (found["h_sum"], found["livesum"]) == ("4.0", "4.0")
+
+
+def run(*script: str, place: str = "") -> str:
+    """What a process writes."""
+    environment = os.environ | {PLACE: place}
+    command = [sys.executable, "-c", *script]
+    return subprocess.run(command, cwd=CHECKOUT, env=environment, capture_output=True, text=True, check=True).stdout
+
+
+def read() -> dict[str, str]:
+    """All numbers, as prometheus_client adds them up."""
+    return dict(line.rsplit(" ", 1) for line in run(READER).splitlines() if line and not line.startswith("#"))

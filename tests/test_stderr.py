@@ -95,7 +95,7 @@ def test_what_is_too_much_is_lost_counted_and_told_when_it_flows_again(
     read = asyncio.run(asyncio.wait_for(write(), 30))
     lost = 1000 - read.count("\n")
     assert 0 < lost < 1000 - PIPE_BYTES // len(LINE)
-    assert caplog.messages == [f"{lost} log lines lost: nobody read them"]
+    assert caplog.messages == [f"{lost} log lines lost: standard error did not take them"]
     assert LOST_LINES._value.get() - before == lost
 
 
@@ -128,6 +128,24 @@ def test_a_pipe_whose_reader_is_gone_harms_nobody(out: Stderr, pipe: Pipe) -> No
     for _ in range(3):
         out.write(LINE)
     assert LOST_LINES._value.get() - before == 3
+
+
+def test_a_full_disk_loses_lines_until_there_is_room_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(stderr, "PATIENCE_SECONDS", 0)
+    file = os.open("/dev/full", os.O_WRONLY)
+    try:
+        out = Stderr(file)
+        out.write(LINE * 3)
+        assert not caplog.messages
+        with (tmp_path / "log").open("w") as room:
+            os.dup2(room.fileno(), file)
+        out.write("again\n")
+        assert (tmp_path / "log").read_text() == "again\n"
+        assert caplog.messages == ["3 log lines lost: standard error did not take them"]
+    finally:
+        os.close(file)
 
 
 def test_a_closed_file_harms_nobody(pipe: Pipe) -> None:
@@ -191,7 +209,7 @@ def test_a_service_whose_log_nobody_reads_answers_on(tmp_path: Path, tiny_models
             assert lost > 1000
             for _ in waiting("the loss to be told"):
                 log += os.read(read_end, PIPE_BYTES).decode()
-                if f"WARNING {lost:.0f} log lines lost: nobody read them\n" in log:
+                if f"WARNING {lost:.0f} log lines lost: standard error did not take them\n" in log:
                     break
             assert httpx.get(url + "/livez").status_code == 200
         finally:

@@ -156,7 +156,7 @@ def test_under_load_versions_come_and_go_and_every_answer_is_right(service: Serv
     assert {*one.answers, *two.answers, *three.answers} == {1, 2, 3, 4}
     # 3 came a second time below 4, and answered when that was gone
     assert metric(service, LOADED) == loads + 7
-    assert metric(service, "digits_model_version") == 1
+    assert metric(service, 'digits_model_version{model="turned"}') == 1
     assert re.search("swapped: turned version 3 for version 4", service.log.read_text())
 
 
@@ -296,4 +296,4 @@ def test_each_of_two_workers_swaps_and_a_pinned_version_stays(tmp_path: Path, st
         assert one.bad == two.bad == []
         assert {*one.answers, *two.answers} == {2}
         assert metric(service, LOADED) == 4
-        assert metric(service, "digits_model_version") == 2
+        assert metric(service, 'digits_model_version{model="pinned"}') == 2

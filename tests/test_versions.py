@@ -1,4 +1,3 @@
-import errno
 import os
 from pathlib import Path
 
@@ -79,13 +78,13 @@ def test_a_link_to_nowhere_and_a_version_that_is_gone_are_no_errors(tmp_path: Pa
     assert identify(tmp_path / "2") is None
 
 
-def test_a_disk_that_cannot_be_read_is_not_an_empty_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    make(tmp_path, "1")
-
-    def fail(_: Path, **__: object) -> bool:
-        raise OSError(errno.EIO, "Input/output error")
-
-    monkeypatch.setattr(Path, "stat", fail)
-    with pytest.raises(OSError, match="Input/output"):
-        list(candidates(tmp_path))
-    assert list_versions(tmp_path) == []
+def test_what_cannot_be_read_is_told_from_what_is_not_there(tmp_path: Path) -> None:
+    make(tmp_path, "1", "2")
+    loop = tmp_path / "2" / "variables" / "loop"
+    loop.symlink_to(loop)
+    broken, whole = candidates(tmp_path)
+    assert "Too many levels of symbolic links" in broken.trouble
+    assert (whole.folder.name, whole.trouble) == ("1", "")
+    assert list_versions(tmp_path) == [1]
+    loop.unlink()
+    assert list_versions(tmp_path) == [1, 2]

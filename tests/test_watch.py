@@ -121,6 +121,63 @@ def test_a_broken_newest_is_passed_over_and_the_next_is_loaded(publish: Publish)
     assert watched.look(3).served == [2]
 
 
+def spoil(version: Path) -> Path:
+    """Has the disk fail in `version`: a link that leads to itself can't be followed, whoever asks."""
+    loop = version / "variables" / "loop"
+    loop.symlink_to(loop)
+    return loop
+
+
+def test_a_version_that_cannot_be_read_stands_in_no_other_s_way(
+    publish: Publish, caplog: pytest.LogCaptureFixture
+) -> None:
+    publish(1)
+    loop = spoil(publish(2))
+    watched = Watched(loop.parents[2]).begin()
+    publish(3)
+    spoil(publish(4))
+    assert watched.look(6).served == [1, 3]
+    assert caplog.text.count("refused version 2: it can't be read: ") == 1
+    assert caplog.text.count("refused version 4: it can't be read: ") == 1
+    shutil.rmtree(watched.folder / "3")
+    loop.unlink()
+    assert watched.look(3).served == [1, 3, 2]
+
+
+def test_the_served_version_goes_on_though_it_cannot_be_read_any_more(
+    publish: Publish, caplog: pytest.LogCaptureFixture
+) -> None:
+    publish(1)
+    version = publish(2)
+    watched = Watched(version.parent).begin()
+    loop = spoil(version)
+    assert watched.look(4).served == [2]
+    assert caplog.text.count("version 2 serves on: it can't be read any more: ") == 1
+    publish(3)
+    assert watched.look(2).served == [2, 3]
+    loop.unlink()
+    assert watched.look(2).served == [2, 3]
+
+
+def test_what_failed_for_a_passing_reason_is_tried_again(
+    publish: Publish, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("app.model.watch.AGAIN_SECONDS", 0.2)
+    watched = Watched(publish(1).parent).begin()
+    publish(2)
+    with monkeypatch.context() as patch:
+        patch.setattr(saved_model, "load", lambda _: bytearray(1 << 62))  # MemoryError
+        watched.look(3)
+        for _ in waiting("the second try"):
+            watched.look()
+            if caplog.text.count("refused version 2: ") == 2:
+                break
+    assert watched.look().served == [1]
+    for _ in waiting("the third try"):
+        if watched.look().served == [1, 2]:
+            break
+
+
 def test_with_none_to_begin_with_it_goes_on_looking(publish: Publish, caplog: pytest.LogCaptureFixture) -> None:
     version = publish(1)
     (version / "saved_model.pb").write_bytes(b"")

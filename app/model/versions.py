@@ -18,11 +18,13 @@ class ModelError(Exception):
 class Version(NamedTuple):
     """A version as it lies in the model folder. One that is replaced by another of the same number is another one.
 
-    `files`: path within the folder, bytes and time of change (ns) of each file, in order.
+    `files`: path within the folder, bytes and time of change (ns) of each file, in order. `trouble`: why the disk can't
+    be read there; then nothing is known of the files.
     """
 
     folder: Path
     files: tuple[tuple[str, int, int], ...]
+    trouble: str = ""
 
 
 def first_line(error: Exception) -> str:
@@ -32,10 +34,10 @@ def first_line(error: Exception) -> str:
 
 def list_versions(folder: Path) -> list[int]:
     """The complete versions in `folder`, oldest first. Anything else that lies there is passed over."""
-    try:
-        return [number for number in _numbers(folder) if _is_complete(folder / str(number))]
-    except OSError:
-        return []
+    with suppress(OSError):
+        every = [identify(folder / str(number)) for number in _numbers(folder)]
+        return [int(each.folder.name) for each in every if each and not each.trouble]
+    return []
 
 
 def choose_version(folder: Path, wanted: int | None = None) -> Path:
@@ -58,7 +60,7 @@ def choose_version(folder: Path, wanted: int | None = None) -> Path:
 def candidates(folder: Path, wanted: int | None = None) -> Iterator[Version]:
     """The complete versions in `folder`, newest first, or the version `wanted` alone.
 
-    The disk is asked about a version when its turn comes: mostly about one. Raises: OSError, when the disk can't be
+    The disk is asked about a version when its turn comes: mostly about one. Raises: OSError, when `folder` can't be
     read, and so it isn't known what is there.
     """
     for number in reversed(_numbers(folder)):
@@ -67,26 +69,19 @@ def candidates(folder: Path, wanted: int | None = None) -> Iterator[Version]:
 
 
 def identify(folder: Path) -> Version | None:
-    """The version in `folder` as it is now; None when it isn't complete, or vanishes meanwhile.
-
-    Raises: OSError, when the disk can't be read.
-    """
+    """The version in `folder` as it is now; None when it isn't complete, or vanishes meanwhile."""
     try:
-        return Version(folder, tuple(sorted(_files(folder)))) if _is_complete(folder) else None
+        complete = all((folder / part).exists() for part in PARTS)
+        return Version(folder, tuple(sorted(_files(folder)))) if complete else None
     except FileNotFoundError:
         return None
+    except OSError as error:
+        return Version(folder, (), str(error))
 
 
 def _numbers(folder: Path) -> list[int]:
     """What is named as a version is, oldest first."""
     return sorted(int(entry.name) for entry in folder.iterdir() if VERSION.fullmatch(entry.name))
-
-
-def _is_complete(version: Path) -> bool:
-    try:
-        return all((version / part).exists() for part in PARTS)
-    except PermissionError:  # not for us to read
-        return False
 
 
 def _files(version: Path) -> Iterator[tuple[str, int, int]]:

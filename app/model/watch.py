@@ -4,9 +4,11 @@ import gc
 import logging
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 from app.model import saved_model
 from app.model.runtime import import_tensorflow
@@ -20,6 +22,15 @@ STOP_SECONDS = 1  # a load mostly ends by then; neither TensorFlow's import nor 
 # So long Python lets this thread go on while the event loop wants its turn; otherwise it is 5 ms. Loading takes 50 ms,
 # most of it Python: the slowest of 16 connections waited 31 ms for it, and waits 8; less than this buys nothing.
 TURN_SECONDS = 0.0002
+# What is refused is tried again when its files change; and after a while, twice as long each time, for the reason may
+# have been the machine's: no memory, no file to be had, a disk that was away.
+AGAIN_SECONDS, MAX_AGAIN_SECONDS = 10, 3600
+
+
+class _Refused(NamedTuple):
+    version: Version
+    times: int  # in a row
+    until: float  # time.monotonic()
 
 
 class Watch:
@@ -35,9 +46,8 @@ class Watch:
         self._folder, self._wanted, self._every_s, self._serve = folder, wanted, every_s, serve
         self._served: Version | None = None
         self._seen: Version | None = None  # by the last look: who is still copying it changes it until the next
-        self._refused: dict[Path, Version] = {}  # not to be tried again before their files change
+        self._refused: dict[Path, _Refused] = {}
         self._trouble = ""  # that has been told of
-        self.has_begun = threading.Event()  # with a model, or found none that can be served
         self._stopped = threading.Event()
         # a daemon: a disk that doesn't answer keeps no process from ending
         self._thread = threading.Thread(target=self._run, name="watch", daemon=True)
@@ -66,10 +76,12 @@ class Watch:
         """
         with self._telling_of_trouble():
             every = candidates(self._folder, self._wanted)
-            found = next((version for version in every if self._refused.get(version.folder) != version), None)
+            found = next((version for version in every if not self._is_refused(version)), None)
             settled, self._seen = found == self._seen, found
             if found is None:
                 raise ModelError(f"no version in {self._folder} can be served")
+            if found.trouble and self._served and found.folder == self._served.folder:
+                raise ModelError(f"it can't be read any more: {found.trouble}")  # no reason to go back to an older one
             if found != self._served and settled:
                 self._load(found)
                 return True
@@ -79,7 +91,6 @@ class Watch:
         with self._telling_of_trouble():
             import_tensorflow()
         self.begin()
-        self.has_begun.set()
         tried = True
         while not self._stopped.wait(self._every_s):
             if tried:  # a load leaves 4 MB in circles, and so is an old reader; by now its last requests are answered
@@ -89,6 +100,8 @@ class Watch:
     def _load(self, version: Version) -> bool:
         """Whether `version` could be loaded, and is served now."""
         try:
+            if version.trouble:
+                raise ModelError(f"it can't be read: {version.trouble}")
             with _stepping_back():
                 model = saved_model.load(version.folder)
             if identify(version.folder) != version:
@@ -99,7 +112,7 @@ class Watch:
         self._serve(model)
         before, self._served = self._served, version
         LOADS.labels("loaded").inc()
-        MODEL_VERSION.set(model.version)
+        MODEL_VERSION.labels(model.name).set(model.version)
         if before:
             log.info("swapped: %s version %d for version %s", model.name, model.version, before.folder.name)
         else:
@@ -111,8 +124,15 @@ class Watch:
         unexpected = None if isinstance(error, ModelError) else error
         reason = str(error).rstrip(".")
         log.error("refused version %s: %s; %s", version.folder.name, reason, self._state(), exc_info=unexpected)
-        if identify(version.folder) == version:
-            self._refused[version.folder] = version
+        before = self._refused.get(version.folder)
+        times = before.times + 1 if before and before.version == version else 1
+        again_s = min(AGAIN_SECONDS * 2 ** (times - 1), MAX_AGAIN_SECONDS)
+        self._refused[version.folder] = _Refused(version, times, time.monotonic() + again_s)
+
+    def _is_refused(self, version: Version) -> bool:
+        """Whether `version` was refused, and it is too early to try again."""
+        refused = self._refused.get(version.folder)
+        return refused is not None and refused.version == version and time.monotonic() < refused.until
 
     @contextmanager
     def _telling_of_trouble(self) -> Iterator[None]:

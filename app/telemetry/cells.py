@@ -20,8 +20,10 @@ from numpy.typing import NDArray
 from prometheus_client import Counter, Gauge, Histogram, values
 from prometheus_client.mmap_dict import MmapedDict, mmap_key
 
-# With several workers, where prometheus_client looks for the numbers of each; `app.workers` says so.
-FOLDER = os.environ.get("PROMETHEUS_MULTIPROC_DIR")
+from app import metrics_folder
+
+# With several workers, where prometheus_client looks for the numbers of each, and which of them this one is.
+FOLDER, PLACE = os.environ.get(metrics_folder.FOLDER), os.environ.get(metrics_folder.PLACE)
 
 Cell = tuple[Any, int]  # an array or memoryview of float64, and the index of the number in it
 
@@ -68,9 +70,12 @@ class Number:
 def _place_in_file(folder: Path, kind: str, key: str) -> Cell:
     with _lock:
         if kind not in _files:
-            _files[kind] = MmapedDict(folder / f"{kind}_{os.getpid()}.db")  # type: ignore[no-untyped-call]
+            owner = os.getpid() if kind.startswith("gauge") else PLACE  # what is now ends with the process
+            _files[kind] = MmapedDict(folder / f"{kind}_{owner}.db")  # type: ignore[no-untyped-call]
         file = _files[kind]
         file.read_value(key)  # type: ignore[no-untyped-call] # makes room for it
+        if hasattr(os, "posix_fallocate"):  # what is mapped and finds no room on the disk ends the process by SIGBUS
+            os.posix_fallocate(file._f.fileno(), 0, file._capacity)
         # a file that grows is mapped anew; what is written to an older mapping is written to the same file
         return memoryview(file._m).cast("d"), file._positions[key] // 8
 

@@ -43,7 +43,8 @@ DURATION = Histogram(
 )
 BATCH = Histogram("digits_batch_pictures", "Pictures in one call of the model.", buckets=PICTURES)
 LOADS = Counter("digits_model_loads", "Versions of the model that were loaded, or refused.", ("result",))
-MODEL_VERSION = Gauge("digits_model_version", "The version that answers.", multiprocess_mode="livemin")
+# there only once a model is loaded: a worker that starts has no version 0
+MODEL_VERSION = Gauge("digits_model_version", "The version that answers.", ("model",), multiprocess_mode="livemin")
 PENDING = Gauge(
     "digits_pending_requests", "Requests whose pictures are being read, or wait for it.", multiprocess_mode="livesum"
 )

@@ -2,6 +2,7 @@
 
 import os
 import platform
+import sys
 from collections.abc import Iterable, Iterator
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
@@ -30,6 +31,8 @@ class Processes(Collector):
         """As prometheus_client asks for it, in whichever worker."""
         if FOLDER is None:
             return [*_added_up([os.getpid()]), _workers(1)]
+        if sys.platform != "linux":
+            return []
         supervisor, workers = os.getppid(), _children(FOLDER)
         # without the time of workers that were replaced the sum would fall, which Prometheus takes for a restart
         ended_s = sum(map(int, _stat(supervisor)[CPU_OF_CHILDREN])) / TICKS
@@ -75,9 +78,9 @@ def _added_up(pids: list[int], ended_s: float = 0.0) -> Iterator[Metric]:
 
 
 def _children(folder: str) -> list[int]:
-    """The processes with files in `folder` whose parent is this one's: the workers, and those that have just died."""
+    """The processes with gauges in `folder` whose parent is this one's: the workers, and those that have just died."""
     parent = str(os.getppid())
-    pids = {int(path.stem.rpartition("_")[2]) for path in Path(folder).glob("*.db")}
+    pids = {int(path.stem.rpartition("_")[2]) for path in Path(folder).glob("gauge_*.db")}
     return [pid for pid in pids if _stat(pid)[PARENT : PARENT + 1] == [parent]]
 
 

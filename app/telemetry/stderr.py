@@ -95,8 +95,10 @@ class Stderr:
                     self._kept[0] = chunk[written:]
         except BlockingIOError:
             self._stands = True
-        except OSError:  # whoever read it is gone, or it is closed
-            self._fd = None
+        except OSError as error:
+            if error.errno in (errno.EPIPE, errno.EBADF):  # whoever read it is gone, or it is closed
+                self._fd = None
+            self._stands = True  # a full disk may have room again
             self._lose_all()
 
     def _put(self, chunk: bytes) -> int:
@@ -144,7 +146,7 @@ class Stderr:
         """Once all that was kept is out. Not under the lock: `logging` has one of its own."""
         if self._lost and not self._kept and not self._stands and self._fd is not None:
             lost, self._lost = self._lost, 0
-            log.warning("%d log lines lost: nobody read them", lost)
+            log.warning("%d log lines lost: standard error did not take them", lost)
 
 
 def _mode(fd: int | None) -> int:
