@@ -35,11 +35,11 @@ def serve(settings: Settings) -> None:
         run_workers(settings, listeners)
         log.info("stopped")
     else:
-        serve_one(settings, listeners[0], Lifecycle())
+        serve_one(settings, listeners, Lifecycle())
 
 
-def serve_one(settings: Settings, listener: socket.socket, lifecycle: Lifecycle) -> None:
-    """Serves with this process alone, which ends with status 0 after a signal."""
+def serve_one(settings: Settings, listeners: list[socket.socket], lifecycle: Lifecycle) -> None:
+    """Serves with this process, which ends with status 0 after a signal. `listeners`: of all processes that serve."""
     config = configure(
         partial(_create, settings, lifecycle),
         factory=True,
@@ -47,9 +47,9 @@ def serve_one(settings: Settings, listener: socket.socket, lifecycle: Lifecycle)
         callback_notify=lifecycle.beat,
         timeout_notify=1,
     )
-    server = StoppingServer(config, lifecycle, settings.drain_seconds)
+    server = StoppingServer(config, lifecycle, listeners, settings.drain_seconds)
     hear_signals(server.hear)
-    server.run([listener])
+    server.run([listeners[lifecycle.index]])
 
 
 def _create(settings: Settings, lifecycle: Lifecycle) -> ASGIApp:

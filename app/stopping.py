@@ -15,6 +15,7 @@ import uvicorn
 from app.lifecycle import Lifecycle
 from app.listeners import admit_nobody_new, somebody_waits
 from app.one_write import EndingProtocol, OneWriteProtocol
+from app.orphans import Orphans
 from app.signals import leave
 
 log = logging.getLogger("digits")
@@ -52,9 +53,12 @@ class StoppingServer(uvicorn.Server):
     A worker takes the first signal only: whatever follows is the supervisor's to judge.
     """
 
-    def __init__(self, config: uvicorn.Config, lifecycle: Lifecycle, drain_s: float) -> None:
+    def __init__(
+        self, config: uvicorn.Config, lifecycle: Lifecycle, listeners: list[socket.socket], drain_s: float
+    ) -> None:
         super().__init__(config)
         self._lifecycle = lifecycle
+        self._orphans = Orphans(lifecycle, listeners, self._accept)
         self._drain_s = drain_s
         self._signal = 0  # the first,
         self._heard = self._drained = 0.0  # when it came, and when its drain is over, by time.monotonic
@@ -68,6 +72,11 @@ class StoppingServer(uvicorn.Server):
         self._loop = asyncio.get_running_loop()
         await super().serve(sockets)
         self._leave()  # from here, for whoever ends an event loop waits for its threads
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begins to serve."""
+        await super().startup(sockets)
+        self._lifecycle.mark_serving()
 
     def hear(self, number: int) -> None:
         """Takes a signal, in another thread than the loop's."""
@@ -88,12 +97,13 @@ class StoppingServer(uvicorn.Server):
 
     async def on_tick(self, counter: int) -> bool:
         """Called ten times a second. Whether it is time to shut down."""
+        await self._orphans.look()
         self.should_exit = self.force_exit or (bool(self._signal) and time.monotonic() >= self._drained)
         return await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Accepts and answers who is there, and closes all connections."""
-        await self._close_listeners(sockets or [])
+        await self._close_listeners([*(sockets or []), *await self._orphans.adopt_all()])
         await self._wait_for_the_idle()
         # any float will do
         self.config.timeout_graceful_shutdown = max(0.0, self._time_left(ANSWER_SECONDS))  # type: ignore[assignment]
@@ -112,6 +122,15 @@ class StoppingServer(uvicorn.Server):
         for each in self._connections():
             each.end_soon()
 
+    async def _accept(self, listener: socket.socket) -> asyncio.Server:
+        """Serves `listener`, too."""
+
+        def protocol() -> asyncio.Protocol:
+            kind = self.config.http_protocol_class
+            return kind(config=self.config, server_state=self.server_state, app_state=self.lifespan.state)  # type: ignore[call-arg]
+
+        return await self._loop.create_server(protocol, sock=listener)
+
     async def _close_listeners(self, listeners: list[socket.socket]) -> None:
         for each in listeners:
             admit_nobody_new(each)
@@ -119,6 +138,7 @@ class StoppingServer(uvicorn.Server):
             await asyncio.sleep(0)  # libuv accepts one a turn
         for server in self.servers:
             server.close()
+        self._orphans.close()
 
     async def _wait_for_the_idle(self) -> None:
         while (

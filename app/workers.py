@@ -60,7 +60,8 @@ class Workers:
     Each has a listening socket, and the kernel deals new connections out over them. From one socket for all, whoever
     wakes first takes what is there: 64 connections that come at once may all end at one worker while the other has
     nothing to do, and at best two workers answered 1.2 times what one does, not 1.5. This process keeps the sockets
-    open until it is to stop, so those who wait at a worker that died are served by the one that takes its place.
+    open until it is to stop, so those who wait at a worker that died are served by the one that takes its place, or by
+    the others (`app.orphans`).
 
     `signals`: a file to read the numbers of signals from.
     """
@@ -72,7 +73,7 @@ class Workers:
         self._spawn = multiprocessing.get_context("spawn")  # forked, TensorFlow hangs
         resource_tracker.ensure_running()  # with the first worker, it would unblock the signals that are blocked there
         self._loaded = self._spawn.RawArray("b", len(listeners))
-        self._heard = self._spawn.RawArray("d", len(listeners))
+        self._heard, self._orphaned = (self._spawn.RawArray("d", len(listeners)) for _ in range(2))
         self._workers: list[_Worker] = []
         self._looked = self._went_on = time.monotonic()
 
@@ -92,8 +93,8 @@ class Workers:
             self._look_after(each, now)
 
     def _start(self, index: int, replaces: bool = False) -> SpawnProcess:
-        lifecycle = Lifecycle(self._loaded, self._heard, index, replaces)
-        arguments = (self._settings, self._listeners[index], lifecycle, os.getpid())
+        lifecycle = Lifecycle(self._loaded, self._heard, self._orphaned, index, replaces)
+        arguments = (self._settings, self._listeners, lifecycle, os.getpid())
         process = self._spawn.Process(target=_work, args=arguments)
         signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)  # in the worker, too, which waits for them
         try:
@@ -125,6 +126,7 @@ class Workers:
         worker.due = now + delay_s
         when = f" in {delay_s} s" if delay_s else ""
         log.error("%s ended %s; another takes its place%s", worker, _reason(worker.process), when)
+        self._orphaned[worker.index] = self._orphaned[worker.index] or now
         admit_again(self._listeners[worker.index])
         multiprocess.mark_process_dead(worker.process.pid)  # type: ignore[no-untyped-call]
 
@@ -187,7 +189,7 @@ def _signals_read() -> Iterator[int]:
         exit_on_signals()
 
 
-def _work(settings: Settings, listener: socket.socket, lifecycle: Lifecycle, supervisor: int) -> None:
+def _work(settings: Settings, listeners: list[socket.socket], lifecycle: Lifecycle, supervisor: int) -> None:
     """What a worker does: the same as a single process does, but that it ends, too, when the supervisor is gone.
 
     Killed by SIGKILL, that one can't end its workers, and they would keep the address for themselves.
@@ -196,7 +198,7 @@ def _work(settings: Settings, listener: socket.socket, lifecycle: Lifecycle, sup
     os.environ[PLACE] = str(lifecycle.index)
     from app.server import serve_one  # which imports this module
 
-    serve_one(settings, listener, lifecycle)
+    serve_one(settings, listeners, lifecycle)
 
 
 def _end_without(supervisor: int) -> None:

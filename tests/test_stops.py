@@ -214,6 +214,23 @@ def test_a_killed_worker_is_replaced_and_only_its_requests_fail(tmp_path: Path, 
     assert [each.name for each in tmp_path.iterdir()] == ["service.log"]  # nothing of the metrics is left
 
 
+def test_those_who_wait_at_a_worker_that_is_being_replaced_are_answered_before_the_end(
+    tmp_path: Path, tiny_models: Path
+) -> None:
+    with started(tmp_path, tiny_models, "--workers", "2") as service, ExitStack() as kept:
+        victim = workers_of(service)[0]
+        os.kill(victim, signal.SIGKILL)
+        for _ in waiting("its end to be seen"):
+            if f"worker 1 ({victim}) ended" in service.log.read_text():
+                break
+        connections = [kept.enter_context(connect(service)) for _ in range(30)]  # some of them to the one that is away
+        for each in connections:
+            each.sendall(REQUEST)
+        service.process.send_signal(signal.SIGTERM)
+        assert [answers(each).count(ANSWER) for each in connections] == [1] * 30
+        assert service.process.wait(20) == 0
+
+
 def test_it_is_ready_when_every_worker_is(tmp_path: Path, tiny_models: Path) -> None:
     options = ("--model-dir", str(tiny_models), "--workers", "2")
     with running_service(tmp_path, *options, wait=False) as service:
@@ -307,7 +324,7 @@ def impatient(folder: Path, models: Path) -> Service:
     for _ in waiting("both workers"):
         if log.read_text().count(" ready: ") == 2:
             break
-    return Service(process, "", log)
+    return Service(process, re.search(r"listening on (http://[\w.:]+)", log.read_text())[1], log)  # type: ignore[index]
 
 
 def test_who_was_stopped_with_all_others_is_not_taken_for_one_that_hangs(tmp_path: Path, tiny_models: Path) -> None:
@@ -323,7 +340,9 @@ def test_who_was_stopped_with_all_others_is_not_taken_for_one_that_hangs(tmp_pat
     assert "killed" not in service.log.read_text()
 
 
-def test_a_worker_that_cannot_be_started_is_tried_again(tmp_path: Path, tiny_models: Path) -> None:
+def test_a_worker_that_cannot_be_started_is_tried_again_and_the_others_serve_in_its_place(
+    tmp_path: Path, tiny_models: Path
+) -> None:
     service = impatient(tmp_path, tiny_models)
     supervisor = service.process.pid
     try:
@@ -334,6 +353,9 @@ def test_a_worker_that_cannot_be_started_is_tried_again(tmp_path: Path, tiny_mod
         for _ in waiting("the failure"):
             if "worker 1 can't be started: [Errno 24] Too many open files" in service.log.read_text():
                 break
+        for _ in range(30):  # half of them connect to the worker that is away
+            assert httpx.post(service.url + "/predict", content=PICTURE, timeout=30).json()["digit"] == 7
+        assert service.log.read_text().count("serving those, too, who connect to worker 1, which is away") == 1
         resource.prlimit(supervisor, resource.RLIMIT_NOFILE, limits)
         for _ in waiting("the new worker"):
             if service.log.read_text().count(" ready: ") == 3:
