@@ -53,6 +53,22 @@ class BadQuery(ServiceError):
     example = "Query parameter 'fit': expected 'auto' or 'never'; received 'sometimes'."
 
 
+class BadTensors(ServiceError):
+    # of the two protocols, as the next two are
+    status, title = 400, "Not the expected tensors"
+    example = "Expected the shape [N, 784] of the input 'pixels'; received [1, 10]."
+
+
+class UnknownModel(ServiceError):
+    status, title = 404, "No such model or version"
+    example = "Expected version 2 of the model 'mnist_mlp', which is served; received version 7."
+
+
+class NotOffered(ServiceError):
+    status, title = 501, "Not offered"
+    example = "The service loads the newest version in its model folder by itself; it takes no orders to."
+
+
 class NotFound(ServiceError):
     status, title = 404, "Not found"
     example = "There is nothing at this path. GET /docs lists what there is."

@@ -15,7 +15,7 @@ from app.lifecycle import Lifecycle
 from app.model.saved_model import SavedModel
 from app.model.watch import Watch
 from app.reader import Reader
-from app.routes import explain, health, metrics, model, page, predict, read
+from app.routes import explain, health, metrics, model, open_inference, page, predict, read, tf_serving
 from app.settings import Settings
 from app.telemetry.log import RequestLog
 from app.telemetry.observed import Observed
@@ -60,7 +60,7 @@ def create_app(settings: Settings, lifecycle: Lifecycle | None = None) -> FastAP
     app.state.reader = None
     app.state.not_ready = NotReady.example
     problems.install(app)
-    for routes in (page, predict, read, explain, model, health, metrics):
+    for routes in (page, predict, read, explain, model, health, metrics, open_inference, tf_serving):
         app.include_router(routes.router)
     return app
 

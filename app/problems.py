@@ -1,4 +1,7 @@
-"""The one place that turns exceptions into answers: RFC 9457 `application/problem+json`."""
+"""The one place that turns exceptions into answers: RFC 9457 `application/problem+json`.
+
+Below /v1 and /v2 it is `{"error": ...}`, as the protocols there have it.
+"""
 
 import logging
 from collections.abc import Sequence
@@ -20,6 +23,9 @@ from app.telemetry.request_id import request_id
 log = logging.getLogger("digits")
 
 MEDIA_TYPE = "application/problem+json"
+PROTOCOLS = ("/v1", "/v2")  # where these paths and those below them are errors of a protocol
+PROTOCOL_MEDIA_TYPE = "application/json"
+INVALID_ARGUMENT = {415: 400, 422: 400}  # neither protocol has a status of its own for a picture that can't be read
 Problem = dict[str, Any]
 Headers = list[tuple[bytes, bytes]]
 
@@ -64,19 +70,46 @@ def examples(*kinds: type[ServiceError]) -> dict[int | str, dict[str, Any]]:
     return responses
 
 
-def answer_to(error: Exception, id_of_request: str) -> tuple[int, Headers, bytes]:
-    """Status, headers and body of the answer to a request that failed by `error`; what is our fault is logged."""
+def protocol_examples(*kinds: type[ServiceError]) -> dict[int | str, dict[str, Any]]:
+    """As `examples`, of a route of the protocols."""
+    schema = {"type": "object", "required": ["error"], "properties": {"error": {"type": "string"}}}
+    responses: dict[int | str, dict[str, Any]] = {}
+    every: tuple[type[ServiceError], ...] = (*kinds, ServiceError)
+    for kind in every:
+        status = INVALID_ARGUMENT.get(kind.status, kind.status)
+        empty = {"schema": schema, "examples": {}}
+        of_status = responses.setdefault(
+            status, {"description": HTTPStatus(status).phrase, "content": {PROTOCOL_MEDIA_TYPE: empty}}
+        )
+        example = {"summary": kind.title, "value": {"error": kind.example}}
+        of_status["content"][PROTOCOL_MEDIA_TYPE]["examples"][kind.__name__] = example
+    return responses
+
+
+def answer_to(error: Exception, id_of_request: str, path: str = "") -> tuple[int, Headers, bytes]:
+    """Status, headers and body of the answer to a request that failed by `error`; what is our fault is logged.
+
+    `path`: of the request; it decides on the form of the body.
+    """
     if not isinstance(error, ServiceError):
         log.error("request %s failed", id_of_request, exc_info=error)
         error = ServiceError()
-    headers = [(b"content-type", MEDIA_TYPE.encode("ascii"))]
+    media_type, status, body = MEDIA_TYPE, error.status, refusal(error, id_of_request)
+    if _is_of_a_protocol(path):
+        media_type, status = PROTOCOL_MEDIA_TYPE, INVALID_ARGUMENT.get(status, status)
+        body = {"error": error.detail}
+    headers = [(b"content-type", media_type.encode("ascii"))]
     if error.retry_after_s is not None:
         headers.append((b"retry-after", str(error.retry_after_s).encode("ascii")))
-    return error.status, headers, orjson.dumps(refusal(error, id_of_request))
+    return status, headers, orjson.dumps(body)
+
+
+def _is_of_a_protocol(path: str) -> bool:
+    return path[:3] in PROTOCOLS and path[3:4] in ("", "/")
 
 
 def _respond(request: Request, error: Exception) -> Response:
-    status, headers, body = answer_to(error, request_id(request.scope))
+    status, headers, body = answer_to(error, request_id(request.scope), request.scope["path"])
     response = Response(body, status)
     response.raw_headers += headers
     return response

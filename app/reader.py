@@ -3,8 +3,9 @@
 Usable without HTTP.
 """
 
+from collections.abc import Callable
 from copy import copy
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,11 +19,13 @@ from app.images.parts import Box
 from app.images.prepare import AS_IT_IS, PictureNote, prepare
 from app.images.segment import MAX_DIGITS, Segmented, segment_file
 from app.model.batcher import Batcher
-from app.model.engine import Rows
+from app.model.engine import Pixels, Rows
 from app.model.explain import Explanation
 from app.model.metadata import CLASSES
 from app.model.saved_model import SavedModel
 from app.telemetry.metrics import count_answer, count_answers, count_batch, count_pending
+
+T = TypeVar("T")
 
 NOT_A_DIGIT = "This doesn't look like a digit; the answer is the digit it is least unlike."
 DOUBTED = AS_IT_IS._replace(warnings=(NOT_A_DIGIT,))
@@ -102,6 +105,7 @@ class Reader:
         self._max_pixels = max_pixels
         self._max_batch = max_batch
         self._batcher = Batcher(self._run, max_batch)
+        self._pixel_batcher = Batcher(self._run_pixels, max_batch)
         self._admitted = _Admission(max_pending)
         self._backroom = Backroom()
 
@@ -110,6 +114,7 @@ class Reader:
         other = copy(self)  # shares the admission and the backroom
         other.model = model
         other._batcher = Batcher(other._run, self._max_batch)
+        other._pixel_batcher = Batcher(other._run_pixels, self._max_batch)
         return other
 
     async def read(self, data: bytes, may_fit: bool = True, preview: bool = False) -> Answer:
@@ -176,6 +181,33 @@ class Reader:
         count_answers(rows[:, :CLASSES])
         return rows
 
+    async def read_pixels(self, pixels: Pixels) -> Rows:
+        """As `read_images`, of what the network itself reads: float32 (N, 784) in 0..1, 1 <= N <= `max_batch`.
+
+        Raises: Overloaded.
+        """
+        with self._admitted:
+            rows = await self._pixel_batcher(pixels)
+        count_answers(rows[:, :CLASSES])
+        return rows
+
+    async def explain_pixels(self, pixels: Pixels) -> tuple[Rows, list[Explanation]]:
+        """As `read_pixels`, and which of the pixels of each row spoke for its answer.
+
+        Raises: Overloaded, CannotExplain.
+        """
+        with self._admitted:
+            rows = await self._pixel_batcher(pixels)
+            digits = rows[:, :CLASSES].argmax(axis=1).tolist()
+            explain = self.model.explain
+            why = await self._backroom.run(lambda: [explain(*each) for each in zip(pixels, digits, strict=True)])
+        count_answers(rows[:, :CLASSES])
+        return rows, why
+
+    async def aside(self, work: Callable[[], T]) -> T:
+        """What `work` gives, which takes long and is done behind the event loop's back, one such work at a time."""
+        return await self._backroom.run(work)
+
     def answers(self, rows: Rows) -> list[Answer]:
         """The answers that `rows`, as `read_images` gives them, are to pictures that were taken as they are."""
         labels = self.model.metadata.labels
@@ -210,6 +242,10 @@ class Reader:
     def _run(self, images: Grey) -> Rows:
         count_batch(len(images))
         return self.model.judge(normalize(images))
+
+    def _run_pixels(self, pixels: Pixels) -> Rows:
+        count_batch(len(pixels))
+        return self.model.judge(pixels)
 
     async def _prepared(self, data: bytes, may_fit: bool, preview: bool) -> tuple[Grey, PictureNote]:
         if is_small(data):
