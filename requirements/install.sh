@@ -33,4 +33,4 @@ fi
 # uv takes seconds where pip takes a minute; pip knows this machine's mirrors and certificates where uv doesn't.
 # Compiled now, modules load in a third of the time at every start, even where they can't be written later.
 .venv/bin/uv pip install --quiet --python .venv/bin/python --compile-bytecode --require-hashes -r "$lock" ||
-  .venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r "$lock"
+  .venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r "$lock"

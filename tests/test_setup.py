@@ -43,6 +43,18 @@ def test_what_is_missing_is_one_sentence(tmp_path: Path, script: str | None, wor
     assert len(result.stderr.splitlines()) == 1
 
 
+def test_where_uv_fails_pip_installs_what_the_lock_names_and_no_more(tmp_path: Path) -> None:
+    programs = tmp_path / ".venv" / "bin"
+    programs.mkdir(parents=True)
+    for name, script in [("uv", "exit 1"), ("python", 'echo "$@" > asked')]:
+        (programs / name).write_text(f"#!/bin/sh\n{script}\n")
+        (programs / name).chmod(0o755)
+    assert install(tmp_path, "python3").returncode == 0
+    asked = (tmp_path / "asked").read_text().split()
+    assert asked[:3] == ["-m", "pip", "install"]
+    assert {"--no-deps", "--require-hashes", "run.txt"} <= set(asked)
+
+
 def test_a_set_up_checkout_is_not_set_up_again() -> None:
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
     result = subprocess.run(

@@ -21,6 +21,7 @@ from app.model.versions import ModelError, first_line
 from training.errors import TrainingError
 from training.export import export
 from training.network import Weights
+from training.warm_up import write_warm_up
 
 INCOMING = ".incoming-"  # no version is named so, neither for this service nor for TensorFlow Serving
 LEFTOVER_SECONDS = 24 * 3600  # what a killed run left behind is removed after a day: another may still be at work
@@ -64,6 +65,7 @@ def publish(
         staged = incoming / "0"  # loading wants a folder named as a version
         export(weights, staged, novelty)
         (staged / FILE).write_text(json.dumps(metadata, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        write_warm_up(staged, models.name)
         extras(staged)
         _compare(saved_model.load(staged).judge, answer)
         _settle(staged)

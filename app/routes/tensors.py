@@ -153,13 +153,13 @@ def said(value: object) -> str:
 
 
 def _numbers(name: str, data: object) -> NDArray[Any]:
+    if data == []:
+        check_count(0, 0)
     try:
         numbers = np.asarray(data)  # without a type: with one, it would take "0.5" and null for numbers
     except ValueError:  # rows of several lengths, or far too deep
         numbers = np.empty(0, object)
     if not isinstance(data, list) or numbers.dtype.kind not in "iuf":
-        if isinstance(data, list) and not data:
-            raise BadTensors("Expected at least one picture; received none.")
         raise BadTensors(f"Expected numbers for the input {name!r}, in lists of equal length; received {said(data)}.")
     if not numbers.size:
         raise BadTensors(f"Expected numbers for the input {name!r}; received an empty list.")

@@ -8,7 +8,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from app.errors import BadTensors, CannotExplain, NotReady
+from app.errors import BadTensors, CannotExplain, NotReady, UnknownFormat
 from app.images.normalize import PIXELS, SIDE, normalize
 from app.model.engine import Probabilities
 from app.model.explain import Explanation
@@ -17,7 +17,17 @@ from app.problems import protocol_examples
 from app.reader import Reader
 from app.routes.answers import JSON, to_json
 from app.routes.dependencies import CurrentSettings, ReadyReader
-from app.routes.protocols import READ_ERRORS, STATUS_ERRORS, Served, body_of, named, parsed_body, probabilities_of
+from app.routes.predict import PICTURE_ERRORS
+from app.routes.protocols import (
+    READ_ERRORS,
+    STATUS_ERRORS,
+    Served,
+    body_of,
+    named,
+    of_picture,
+    parsed_body,
+    probabilities_of,
+)
 from app.routes.tensors import Input, check_count, decode_base64, from_json, parse_json, said
 
 router = APIRouter(tags=["TensorFlow Serving, KServe V1"])
@@ -219,14 +229,21 @@ def _respond(asked: Asked, probabilities: Probabilities) -> Response:
 
 async def _explanations(reader: Reader, given: Input) -> list[dict[str, Any]]:
     if given.files is not None:
-        found = [await reader.explain(data) for data in given.files]
-        return [_explanation(answer.probabilities, why) for answer, why in found]
+        return [await _of_picture(reader, number, data) for number, data in enumerate(given.files)]
     pixels = given.pixels
     if pixels is None:
         assert given.images is not None
         pixels = normalize(given.images)
     rows, whys = await reader.explain_pixels(pixels)
     return [_explanation(answer.probabilities, why) for answer, why in zip(reader.answers(rows), whys, strict=True)]
+
+
+async def _of_picture(reader: Reader, number: int, data: bytes) -> dict[str, Any]:
+    try:
+        answer, why = await reader.explain(data)
+    except (UnknownFormat, *PICTURE_ERRORS) as error:
+        raise of_picture(number, error) from error
+    return _explanation(answer.probabilities, why)
 
 
 def _explanation(probabilities: Probabilities, why: Explanation) -> dict[str, Any]:
@@ -246,7 +263,6 @@ def _infos(tensors: Any) -> dict[str, Any]:
                 "dim": [{"size": str(-1 if size is None else size), "name": ""} for size in shape],
                 "unknown_rank": False,
             },
-            "name": "",
         }
         for name, (dtype, shape) in tensors.items()
     }
