@@ -1,8 +1,11 @@
 """The Open Inference Protocol, spoken by Triton's own client, and by hand where that can't say something wrong."""
 
+import asyncio
 import base64
 import json
+import shutil
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -13,11 +16,11 @@ from numpy.typing import NDArray
 from tritonclient.utils import InferenceServerException
 
 from app import __version__, errors
-from app.main import create_app
+from app.main import create_app, surround
 from app.model.saved_model import SavedModel
 from app.settings import Settings
 from tests.conftest import MAX_BATCH, MAX_UPLOAD_BYTES
-from tests.support import SHIPPED_VERSION, band, encode
+from tests.support import SHIPPED_VERSION, band, encode, running_service
 from training.dataset import Dataset
 
 MODEL = "/v2/models/tiny"
@@ -174,7 +177,8 @@ def test_an_answer_is_as_the_protocol_has_it(client: httpx.Client, path: str) ->
     assert list(output) == ["name", "datatype", "shape", "data"]
     assert output["shape"] == [1, 10]
     assert len(output["data"]) == 10
-    assert "id" not in infer(client, tensor()).json()
+    for nothing in ({}, {"id": None, "parameters": None, "outputs": None}):
+        assert "id" not in infer(client, tensor(), **nothing).json()
 
 
 @pytest.mark.parametrize(
@@ -276,19 +280,15 @@ def many(count: int) -> dict[str, Any]:
         ({"inputs": [tensor(parameters=5)]}, "'parameters'"),
         ({"inputs": [tensor(parameters={"binary_data_size": 3136})]}, "binary_data_size"),
         ({"inputs": [tensor()], "id": 5}, "'id'"),
-        ({"inputs": [tensor()], "parameters": []}, None),
+        ({"inputs": [tensor()], "parameters": []}, "'parameters'"),
         ({"inputs": [tensor()], "outputs": 5}, "'outputs'"),
         ({"inputs": [tensor()], "outputs": [5]}, "'outputs'"),
         ({"inputs": [tensor()], "outputs": [{"name": "other"}]}, "probabilities, digits, labels"),
         ({"inputs": [tensor()], "outputs": [{"name": "digits"}] * 2}, "once at most"),
     ],
 )
-def test_what_is_wrong_is_said(client: httpx.Client, given: dict[str, Any], words: str | None) -> None:
-    response = client.post(INFER, json=given)
-    if words is None:
-        assert response.status_code == 200  # nothing in it
-    else:
-        assert words in error_of(response)
+def test_what_is_wrong_is_said(client: httpx.Client, given: dict[str, Any], words: str) -> None:
+    assert words in error_of(client.post(INFER, json=given))
 
 
 @pytest.mark.parametrize(
@@ -407,3 +407,35 @@ def test_a_model_that_judges_answers_probabilities_alone(shipped: SavedModel, sh
     assert shipped.metadata.not_a_digit is not None
     response = httpx.post(shipped_url + "/v2/models/mnist_mlp/infer", json={"inputs": [tensor()]})
     assert response.json()["outputs"][0]["shape"] == [1, 10]
+
+
+def test_before_a_model_is_there_both_protocols_say_so(tmp_path: Path, tiny_models: Path) -> None:
+    broken = shutil.copytree(tiny_models / "1", tmp_path / "broken" / "1")
+    (broken / "saved_model.pb").write_bytes(b"")
+    with running_service(tmp_path, "--model-dir", str(broken.parent), wait=False) as service:
+        assert httpx.get(service.url + "/v2/health/live").json() == {"live": True}
+        for method, path in [
+            ("GET", "/v2/health/ready"),
+            ("GET", "/v2/models/mnist_mlp/ready"),
+            ("POST", "/v2/models/mnist_mlp/infer"),
+            ("GET", "/v1/models/mnist_mlp"),
+            ("POST", "/v1/models/mnist_mlp:predict"),
+        ]:
+            response = httpx.request(method, service.url + path)
+            error_of(response, 503)
+            assert response.headers["Retry-After"] == "1"
+
+
+def test_our_own_fault_is_an_error_without_detail() -> None:
+    app = create_app(Settings())
+
+    @app.get("/v2/broken")
+    async def broken() -> None:
+        raise ValueError("secret")
+
+    async def ask() -> httpx.Response:
+        transport = httpx.ASGITransport(surround(app), raise_app_exceptions=False)
+        async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+            return await client.get("/v2/broken")
+
+    assert "secret" not in error_of(asyncio.run(ask()), 500)

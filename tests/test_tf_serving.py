@@ -108,6 +108,10 @@ def test_rows_and_columns_of_two_outputs(client: httpx.Client, row: Any) -> None
     assert is_seven(columns["probabilities"][0])
 
 
+def test_an_empty_name_is_that_of_the_default_signature(client: httpx.Client) -> None:
+    assert is_seven(predict(client, signature_name="", instances=[SEVEN])["predictions"][0])
+
+
 def test_the_context_belongs_to_each_example(client: httpx.Client) -> None:
     document = {"context": {"pixels": SEVEN}, "examples": [{}, {"pixels": [0] * 784}]}
     first, second = client.post(MODEL + ":classify", json=document).json()["result"]
@@ -156,6 +160,7 @@ def test_the_models(client: httpx.Client) -> None:
         ({"instances": [{"pixels": SEVEN}, SEVEN]}, "the input 'pixels'"),
         ({"instances": [[256] * 784]}, "from 0 to 1"),
         ({"signature_name": "other", "instances": [SEVEN]}, "signature serving_default or images"),
+        ({"signature_name": {}, "instances": [SEVEN]}, "signature serving_default or images"),
         ({"signature_name": 5, "instances": [SEVEN]}, "signature serving_default or images"),
         ({"signature_name": "images", "instances": [SEVEN]}, "[N, 28, 28]"),
         ({"signature_name": "images", "instances": [{"pixels": SEVEN}]}, "the input 'images'"),

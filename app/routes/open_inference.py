@@ -49,7 +49,7 @@ TENSOR: dict[str, Any] = {
         "name": {"type": "string", "enum": list(INPUTS)},
         "shape": {"type": "array", "items": {"type": "integer", "minimum": 0}},
         "datatype": {"type": "string", "enum": ["FP32", "UINT8", BYTES]},
-        "parameters": {"type": "object"},
+        "parameters": {"type": ["object", "null"]},
         "data": {"type": "array", "items": {}},
     },
 }
@@ -57,10 +57,14 @@ REQUEST: dict[str, Any] = {
     "type": "object",
     "required": ["inputs"],
     "properties": {
-        "id": {"type": "string"},
-        "parameters": {"type": "object"},
+        "id": {"type": ["string", "null"]},
+        "parameters": {"type": ["object", "null"]},
         "inputs": {"type": "array", "minItems": 1, "maxItems": 1, "items": TENSOR},
-        "outputs": {"type": "array", "items": {"type": "object", "properties": {"name": {"enum": list(OUTPUTS)}}}},
+        "outputs": {
+            "type": ["array", "null"],
+            "uniqueItems": True,
+            "items": {"type": "object", "required": ["name"], "properties": {"name": {"enum": list(OUTPUTS)}}},
+        },
     },
 }
 EXAMPLE = {"inputs": [{"name": "pixels", "shape": [1, PIXELS], "datatype": "FP32", "data": [0] * PIXELS}]}
@@ -230,7 +234,9 @@ def _outputs(outputs: object, raw: bool) -> list[Output]:
 
 
 def _parameters(of: dict[str, Any]) -> dict[str, Any]:
-    parameters = of.get("parameters") or {}
+    parameters = of.get("parameters")
+    if parameters is None:
+        return {}
     if not isinstance(parameters, dict):
         raise BadTensors(f"Expected an object as 'parameters'; received {said(parameters)}.")
     return parameters

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Annotated, Any, TypeVar
 
 import numpy as np
-from fastapi import Depends
+from fastapi import Depends, Path
 from starlette.requests import Request
 
 from app.errors import (
@@ -31,10 +31,11 @@ LABELS = ("stable", "latest")  # of the served version
 STATUS_ERRORS = protocol_examples(UnknownModel, NotReady)
 READ_ERRORS = (BadTensors, UnknownModel, TooSlow, TooManyBytes, TooManyPictures, TooManyPixels, NotReady, Overloaded)
 
+ModelName = Annotated[str, Path(description="the name of the served model", examples=["mnist_mlp"])]
 T = TypeVar("T")
 
 
-async def named(request: Request, reader: ReadyReader, model: str) -> Reader:
+async def named(request: Request, reader: ReadyReader, model: ModelName) -> Reader:
     """The reader, when the path names the model, version or label that it reads with. Raises: UnknownModel."""
     served = reader.model
     version, label = request.path_params.get("version"), request.path_params.get("label")

@@ -21,6 +21,7 @@ from app.routes.predict import PICTURE_ERRORS
 from app.routes.protocols import (
     READ_ERRORS,
     STATUS_ERRORS,
+    ModelName,
     Served,
     body_of,
     named,
@@ -41,16 +42,17 @@ EXAMPLE = {"instances": [[0] * PIXELS]}
 ROWS: dict[str, Any] = {
     "type": "object",
     "properties": {
-        "signature_name": {"type": "string", "enum": list(INPUT_OF)},
+        "signature_name": {"type": "string", "enum": ["", *INPUT_OF]},
         "instances": {"type": "array", "items": {}, "minItems": 1},
         "inputs": {"type": ["array", "object"]},
     },
+    "oneOf": [{"required": ["instances"]}, {"required": ["inputs"]}],
 }
 EXAMPLES: dict[str, Any] = {
     "type": "object",
     "required": ["examples"],
     "properties": {
-        "signature_name": {"type": "string", "enum": list(INPUT_OF)},
+        "signature_name": {"type": "string", "enum": ["", *INPUT_OF]},
         "context": {"type": "object"},
         "examples": {"type": "array", "items": {"type": "object"}, "minItems": 1},
     },
@@ -145,7 +147,7 @@ async def metadata(reader: Served) -> dict[str, Any]:
 @router.get("/v1/models/{model}", summary="Is the model ready?", responses=STATUS_ERRORS)
 @router.get("/v1/models/{model}/versions/{version}", include_in_schema=False)
 @router.get("/v1/models/{model}/labels/{label}", include_in_schema=False)
-async def status(request: Request, reader: ReadyReader, model: str) -> dict[str, Any]:
+async def status(request: Request, reader: ReadyReader, model: ModelName) -> dict[str, Any]:
     """For clients of TensorFlow Serving and of KServe V1 alike."""
     if ":" in request.url.path.rpartition("/")[2]:
         raise HTTPException(405, headers={"Allow": "POST"})
@@ -182,7 +184,9 @@ def _parse_examples(body: bytes, max_batch: int) -> Input:
 
 
 def _signature(document: dict[str, Any]) -> str:
-    signature = document.get("signature_name") or DEFAULT
+    signature = document.get("signature_name", DEFAULT)
+    if signature == "":  # as protobuf's JSON has what isn't set
+        return DEFAULT
     if not isinstance(signature, str) or signature not in INPUT_OF:
         raise BadTensors(f"Expected the signature {' or '.join(INPUT_OF)}; received {said(signature)}.")
     return signature
