@@ -226,6 +226,14 @@ def test_raw_tensors_in_and_out_are_exact(client: httpx.Client) -> None:
             assert np.frombuffer(rest, "<f4").argmax() == 7
 
 
+def test_an_output_is_raw_as_it_says_itself_or_else_as_the_request_says(client: httpx.Client) -> None:
+    outputs = [{"name": "probabilities"}, {"name": "digits", "parameters": {"binary_data": False}}]
+    response = infer(client, tensor(), outputs=outputs, parameters={"binary_data_output": True})
+    probabilities, digits = json.loads(response.content[: int(response.headers[HEADER])])["outputs"]
+    assert probabilities["parameters"] == {"binary_data_size": 40}
+    assert digits["data"] == [7]
+
+
 def test_a_body_may_be_one_raw_tensor(client: httpx.Client) -> None:
     response = client.post(INFER, content=np.repeat(SEVEN, 2, axis=0).tobytes(), headers={HEADER: "0"})
     rows = np.frombuffer(response.content[int(response.headers[HEADER]) :], "<f4").reshape(2, 10)

@@ -12,7 +12,9 @@ import numpy as np
 import pytest
 
 from app.errors import DamagedPicture, Overloaded, ServiceError, WrongSize
+from app.images.normalize import normalize
 from app.model import saved_model
+from app.model.batcher import Rows
 from app.model.saved_model import SavedModel
 from app.reader import Reader
 from tests.support import band, encode
@@ -125,3 +127,24 @@ def test_a_large_file_is_decoded_off_the_loop(reader: Reader) -> None:
     digit, ticks = asyncio.run(read_and_tick())
     assert digit == 4
     assert ticks > 1
+
+
+def test_pixels_share_calls_and_count_as_requests(tiny_models: Path) -> None:
+    reader = Reader(saved_model.load(tiny_models / "2"), max_pixels=1_000_000, max_batch=64, max_pending=2)
+    pixels = normalize(np.stack([band(digit) for digit in (3, 1, 4)]))
+    run, sizes = reader._pixel_batcher._run, []
+
+    def counted(rows: Rows) -> Rows:
+        sizes.append(len(rows))
+        return run(rows)
+
+    reader._pixel_batcher._run = counted
+
+    async def three() -> list[Any]:
+        asked = (reader.read_pixels(pixels) for _ in range(3))
+        return list(await asyncio.gather(*asked, return_exceptions=True))
+
+    *answers, refused = asyncio.run(three())
+    assert isinstance(refused, Overloaded)
+    assert [rows.argmax(axis=1).tolist() for rows in answers] == [[3, 1, 4]] * 2
+    assert sizes == [6]
