@@ -68,7 +68,7 @@ def _end(status: int, why: object) -> int:
     return status
 
 
-def _leave(status: int) -> NoReturn:
+def leave(status: int) -> NoReturn:
     """Ends the process without taking TensorFlow apart first: all that counts is on the disk by now.
 
     Once in some hundred interrupted trainings it ended by SIGABRT, "corrupted size vs. prev_size". What a signal may do
@@ -82,4 +82,4 @@ def _leave(status: int) -> NoReturn:
 
 
 if __name__ == "__main__":
-    _leave(main(sys.argv[1:]))
+    leave(main(sys.argv[1:]))

@@ -1,0 +1,1 @@
+"""`digits read`: any number of files in, a row for each out."""

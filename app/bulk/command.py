@@ -1,0 +1,158 @@
+"""`digits read`: from its options to its exit status."""
+
+import argparse
+import asyncio
+import os
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from app.bulk import output
+from app.bulk.errors import OutputError
+from app.bulk.files import find, name_of, paths_on
+from app.bulk.interrupts import INTERRUPTED, Interrupts
+from app.bulk.output import Output
+from app.bulk.progress import showing
+from app.bulk.rows import Row
+from app.bulk.run import Run, Source
+from app.client import AsyncClient, ClientError
+
+DONE, SOME_NOT_READ, WRONG, ENDED_EARLY = 0, 1, 2, 3
+KINDS = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet"}
+HERE = 2  # groups under way in this process: one is read from the disk while another is answered
+
+
+class Wrong(Exception):
+    """The options can't be followed; the message says why, in a sentence."""
+
+
+@dataclass
+class Tally:
+    """Files of this run that have a row by now, and how many of these couldn't be read."""
+
+    rows: int = 0
+    failed: int = 0
+
+    def add(self, rows: list[Row]) -> None:
+        """More of them."""
+        self.rows += len(rows)
+        self.failed += sum(row["error"] is not None for row in rows)
+
+    def __str__(self) -> str:
+        failed = f", {self.failed:,} not: see the column error" if self.failed else ""
+        return f"{self.rows - self.failed:,} read{failed}"
+
+
+def read(options: argparse.Namespace, interrupts: Interrupts) -> int:
+    """Returns the exit status; standard error says what became of it."""
+    try:
+        return asyncio.run(_read(options, interrupts))
+    except (Wrong, OutputError) as error:
+        return _end(WRONG, str(error))
+
+
+async def _read(options: argparse.Namespace, interrupts: Interrupts) -> int:
+    kind = _checked(options)
+    async with _source(options) as source:
+        run = Run(source, HERE if options.url is None else options.connections)
+        with _output(options, kind) as out:
+            loop = asyncio.get_running_loop()
+            interrupts.act = lambda: loop.call_soon_threadsafe(run.stop)
+            return await _written(options, run, out)
+
+
+async def _written(options: argparse.Namespace, run: Run, out: Output) -> int:
+    tally = Tally()
+    # a bar would be in the way of rows on the same terminal
+    visible = options.out is not None or not sys.stdout.isatty()
+    with showing(None if "-" in options.paths else lambda: _count(options.paths), len(out.names), visible) as advance:
+
+        def write(rows: list[Row]) -> None:
+            out.write(rows)
+            tally.add(rows)
+            advance(len(rows))
+
+        try:
+            await run.read((path for path in _paths(options) if name_of(path) not in out.names), write)
+            if not run.stopped:
+                out.finish()
+        except (ClientError, OSError) as error:
+            return _end(ENDED_EARLY, f"{error} {tally}{_go_on(options)}")
+    if run.stopped:
+        return _end(INTERRUPTED, f"interrupted: {tally}{_go_on(options)}")
+    earlier = f"; {len(out.names):,} had a row already" if out.names else ""
+    return _end(SOME_NOT_READ if tally.failed else DONE, f"{tally}{earlier}.")
+
+
+def _checked(options: argparse.Namespace) -> str:
+    """The format of the rows."""
+    if missing := [path for path in options.paths if path != "-" and not Path(path).exists()]:
+        raise Wrong(f"There is no {name_of(missing[0])}.")
+    if options.resume and options.out is None:
+        raise Wrong("--resume goes on with a file: --out answers.csv")
+    if options.format or options.out is None:
+        return options.format or "csv"
+    if options.out.suffix not in KINDS:
+        raise Wrong(f"Expected --out to end with {', '.join(KINDS)}, or a --format; got {options.out}.")
+    return KINDS[options.out.suffix]
+
+
+@asynccontextmanager
+async def _source(options: argparse.Namespace) -> AsyncIterator[Source]:
+    """The service, once it has answered; or this process, once it has its model."""
+    if options.url is None:
+        yield _here(options)
+        return
+    key = os.environ.get("DIGITS_API_KEY")
+    try:
+        client = AsyncClient(options.url, api_key=key, patience_s=options.patience, connections=options.connections)
+    except ValueError as error:
+        raise Wrong(str(error)) from error
+    async with client:
+        try:
+            await client.model()
+        except ClientError as error:
+            raise Wrong(str(error)) from error
+        yield client
+
+
+def _here(options: argparse.Namespace) -> Source:
+    """This process, with a model. Only here the service's own code is needed, which takes seconds to import."""
+    from app.model.runtime import ONE_THREAD, prepare_tensorflow
+    from app.model.versions import ModelError
+    from app.settings import Settings, SettingsError
+
+    prepare_tensorflow(ONE_THREAD)
+    from app.bulk.local import Local  # imports NumPy, which looks at that then
+
+    chosen = {} if options.model_dir is None else {"model_dir": options.model_dir}
+    try:
+        return Local(Settings.from_environment(os.environ, chosen))
+    except (SettingsError, ModelError) as error:
+        raise Wrong(str(error)) from error
+
+
+def _output(options: argparse.Namespace, kind: str) -> Output:
+    if options.out is None:
+        return output.to_standard_output(kind)
+    return output.to_file(options.out, kind, options.resume)
+
+
+def _paths(options: argparse.Namespace) -> Iterator[str]:
+    for path in options.paths:
+        yield from find(paths_on(sys.stdin.buffer, b"\0" if options.null else b"\n") if path == "-" else [path])
+
+
+def _count(paths: list[str]) -> int:
+    return sum(1 for _ in find(paths))
+
+
+def _go_on(options: argparse.Namespace) -> str:
+    return "." if options.out is None else ". The same command with --resume goes on."
+
+
+def _end(status: int, why: str) -> int:
+    print(f"digits read: {why}", file=sys.stderr)
+    return status

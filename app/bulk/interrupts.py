@@ -1,0 +1,25 @@
+"""Ctrl-C and SIGTERM: the first asks for an end, the second makes one."""
+
+import os
+from collections.abc import Callable
+
+from app.signals import hear_signals
+
+INTERRUPTED = 130
+
+
+class Interrupts:
+    """Hears signals from now on; to be made before there are other threads, and once. No handler: see `hear_signals`.
+
+    `act` is called with the first, in another thread; without it, and with the second, the process ends at once.
+    """
+
+    def __init__(self) -> None:
+        self.act: Callable[[], object] | None = None
+        hear_signals(self._hear)
+
+    def _hear(self, _: object) -> None:
+        act, self.act = self.act, None
+        if act is None:
+            os._exit(INTERRUPTED)
+        act()
