@@ -1,11 +1,9 @@
 """`digits read`: from its options to its exit status."""
 
 import argparse
-import asyncio
 import os
 import sys
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,11 +15,11 @@ from app.bulk.output import Output
 from app.bulk.progress import showing
 from app.bulk.rows import Row
 from app.bulk.run import Run, Source
-from app.client import AsyncClient, ClientError
+from app.client import Client, ClientError
 
 DONE, SOME_NOT_READ, WRONG, ENDED_EARLY = 0, 1, 2, 3
 KINDS = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet"}
-HERE = 2  # groups under way in this process: one is read from the disk while another is answered
+HERE = 2  # groups under way in this process: one comes from the disk while another is answered
 
 
 class Wrong(Exception):
@@ -48,26 +46,20 @@ class Tally:
 def read(options: argparse.Namespace, interrupts: Interrupts) -> int:
     """Returns the exit status; standard error says what became of it."""
     try:
-        return asyncio.run(_read(options, interrupts))
+        kind = _checked(options)
+        run = Run(_source(options), HERE if options.url is None else options.connections)
+        with _output(options, kind) as out:
+            interrupts.act = run.stop
+            return _written(options, run, out)
     except (Wrong, OutputError) as error:
         return _end(WRONG, str(error))
 
 
-async def _read(options: argparse.Namespace, interrupts: Interrupts) -> int:
-    kind = _checked(options)
-    async with _source(options) as source:
-        run = Run(source, HERE if options.url is None else options.connections)
-        with _output(options, kind) as out:
-            loop = asyncio.get_running_loop()
-            interrupts.act = lambda: loop.call_soon_threadsafe(run.stop)
-            return await _written(options, run, out)
-
-
-async def _written(options: argparse.Namespace, run: Run, out: Output) -> int:
+def _written(options: argparse.Namespace, run: Run, out: Output) -> int:
     tally = Tally()
+    count = None if "-" in options.paths else lambda: sum(1 for _ in find(options.paths))
     # a bar would be in the way of rows on the same terminal
-    visible = options.out is not None or not sys.stdout.isatty()
-    with showing(None if "-" in options.paths else lambda: _count(options.paths), len(out.names), visible) as advance:
+    with showing(count, len(out.names), options.out is not None or not sys.stdout.isatty()) as advance:
 
         def write(rows: list[Row]) -> None:
             out.write(rows)
@@ -75,7 +67,7 @@ async def _written(options: argparse.Namespace, run: Run, out: Output) -> int:
             advance(len(rows))
 
         try:
-            await run.read((path for path in _paths(options) if name_of(path) not in out.names), write)
+            run.read((path for path in _paths(options) if name_of(path) not in out.names), write)
             if not run.stopped:
                 out.finish()
         except (ClientError, OSError) as error:
@@ -99,23 +91,16 @@ def _checked(options: argparse.Namespace) -> str:
     return KINDS[options.out.suffix]
 
 
-@asynccontextmanager
-async def _source(options: argparse.Namespace) -> AsyncIterator[Source]:
+def _source(options: argparse.Namespace) -> Source:
     """The service, once it has answered; or this process, once it has its model."""
     if options.url is None:
-        yield _here(options)
-        return
-    key = os.environ.get("DIGITS_API_KEY")
+        return _here(options)
     try:
-        client = AsyncClient(options.url, api_key=key, patience_s=options.patience, connections=options.connections)
-    except ValueError as error:
+        client = Client(options.url, api_key=os.environ.get("DIGITS_API_KEY"), patience_s=options.patience)
+        client.model()
+    except (ValueError, ClientError) as error:
         raise Wrong(str(error)) from error
-    async with client:
-        try:
-            await client.model()
-        except ClientError as error:
-            raise Wrong(str(error)) from error
-        yield client
+    return client
 
 
 def _here(options: argparse.Namespace) -> Source:
@@ -143,10 +128,6 @@ def _output(options: argparse.Namespace, kind: str) -> Output:
 def _paths(options: argparse.Namespace) -> Iterator[str]:
     for path in options.paths:
         yield from find(paths_on(sys.stdin.buffer, b"\0" if options.null else b"\n") if path == "-" else [path])
-
-
-def _count(paths: list[str]) -> int:
-    return sum(1 for _ in find(paths))
 
 
 def _go_on(options: argparse.Namespace) -> str:

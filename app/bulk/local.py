@@ -1,6 +1,8 @@
 """Reading in this very process, where no service is named."""
 
+import asyncio
 from collections.abc import Sequence
+from threading import Thread
 
 import orjson
 
@@ -26,11 +28,14 @@ class Local:
         import_tensorflow()
         model = saved_model.load(version)
         self._reader = Reader(model, settings.max_pixels, settings.max_batch, settings.max_pending)
+        self._loop = asyncio.new_event_loop()
+        Thread(target=self._loop.run_forever, daemon=True).start()
 
-    async def predict_batch(self, contents: Sequence[bytes]) -> list[Prediction | Problem]:
+    def predict_batch(self, contents: Sequence[bytes]) -> list[Prediction | Problem]:
         """The answer to each, or its problem; by way of the service's JSON, so that every figure is the same."""
+        read = asyncio.run_coroutine_threadsafe(self._reader.read_many(list(contents)), self._loop)
         answers = [
             problem(each, "") if isinstance(each, ServiceError) else {**reading(each), "picture": picture(each.picture)}
-            for each in await self._reader.read_many(list(contents))
+            for each in read.result()
         ]
         return results.predictions(orjson.loads(to_json(batch(answers, self._reader.model))))

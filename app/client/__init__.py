@@ -6,7 +6,8 @@
 Imports nothing of the service: httpx is all it needs.
 """
 
-from app.client.clients import AsyncClient, Client
+from typing import TYPE_CHECKING
+
 from app.client.questions import PictureFile
 from app.client.results import (
     ClientError,
@@ -19,6 +20,10 @@ from app.client.results import (
     Reading,
     Unreachable,
 )
+from app.client.waiting import Client
+
+if TYPE_CHECKING:
+    from app.client.asynchronous import AsyncClient
 
 __all__ = [
     "AsyncClient",
@@ -34,3 +39,12 @@ __all__ = [
     "Reading",
     "Unreachable",
 ]
+
+
+def __getattr__(name: str) -> type["AsyncClient"]:
+    """Imports asyncio for those alone who want it: that takes as long as half of httpx."""
+    if name != "AsyncClient":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from app.client.asynchronous import AsyncClient
+
+    return AsyncClient

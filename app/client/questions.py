@@ -27,11 +27,12 @@ class Question(NamedTuple):
     content: bytes | None = None
     content_type: str = OCTETS
 
-    def request(self, address: Callable[[str], httpx.URL]) -> dict[str, Any]:
-        """For httpx. `address` gives the one of a path."""
+    def request(self, address: Callable[[str], httpx.URL], body: Callable[[bytes], Any] = bytes) -> dict[str, Any]:
+        """For httpx. `address` gives the one of a path, `body` what is sent of the content."""
         asked: dict[str, Any] = {"method": self.method, "url": address(self.path)}
         if self.content is not None:
-            asked |= {"content": self.content, "headers": {"Content-Type": self.content_type}}
+            headers = {"Content-Type": self.content_type, "Content-Length": str(len(self.content))}
+            asked |= {"content": body(self.content), "headers": headers}
         return asked
 
     def understand(self, response: httpx.Response) -> Any:
