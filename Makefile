@@ -57,8 +57,10 @@ clean: ## remove what was installed and cached
 
 $(RUN): requirements/run.txt requirements/uv.txt requirements/install.sh
 	@requirements/install.sh requirements/run.txt
+	@ln -sf ../../digits .venv/bin/digits
 	@touch $@
 
 $(DEV): requirements/dev.txt requirements/uv.txt requirements/install.sh
 	@requirements/install.sh requirements/dev.txt
+	@ln -sf ../../digits .venv/bin/digits
 	@touch $(RUN) $@

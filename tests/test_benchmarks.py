@@ -1,6 +1,7 @@
 """The benchmarks: what they read and count is right, and a very short run works."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +14,7 @@ from uvicorn.protocols.http import httptools_impl
 from app.images.normalize import normalize
 from app.images.prepare import prepare as prepare_picture
 from app.model import saved_model
-from benchmarks import engine, photos, picture_costs, prepare, processes, report, steps
+from benchmarks import client, engine, photos, picture_costs, prepare, processes, report, steps
 from benchmarks import training as training_speed
 from benchmarks.errors import BenchmarkError
 from benchmarks.exchanges import load_images, upload
@@ -168,6 +169,17 @@ def test_the_recipes_training_is_timed() -> None:
     run = training_speed.measure("book")
     assert run.accuracy > 0.97
     assert 0 < run.seconds < 300
+
+
+def test_the_command_is_measured_beside_the_service(capsys: pytest.CaptureFixture[str]) -> None:
+    try:
+        prepare.two_cpus()
+    except BenchmarkError as error:
+        pytest.skip(str(error))
+    client.main(files=20, photos=2)
+    small, photos = capsys.readouterr().out.splitlines()
+    assert re.fullmatch(r"20 PNGs of 28x28: \d+ files/s; CPU of the command .* of the service .*: [\d,]+%", small)
+    assert photos.startswith("2 photographs of 12 megapixels: ")
 
 
 def test_a_profiler_without_rights_is_a_sentence() -> None:

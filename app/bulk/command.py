@@ -70,8 +70,10 @@ def _written(options: argparse.Namespace, run: Run, out: Output) -> int:
             run.read((path for path in _paths(options) if name_of(path) not in out.names), write)
             if not run.stopped:
                 out.finish()
-        except (ClientError, OSError) as error:
+        except ClientError as error:
             return _end(ENDED_EARLY, f"{error} {tally}{_go_on(options)}")
+        except OSError as error:
+            return _end(ENDED_EARLY, f"The rows can't be written: {error.strerror}. {tally}{_go_on(options)}")
     if run.stopped:
         return _end(INTERRUPTED, f"interrupted: {tally}{_go_on(options)}")
     earlier = f"; {len(out.names):,} had a row already" if out.names else ""

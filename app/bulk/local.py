@@ -38,4 +38,4 @@ class Local:
             problem(each, "") if isinstance(each, ServiceError) else {**reading(each), "picture": picture(each.picture)}
             for each in read.result()
         ]
-        return results.predictions(orjson.loads(to_json(batch(answers, self._reader.model))))
+        return results.predictions(orjson.loads(to_json(batch(answers, self._reader.model))), len(contents))

@@ -5,6 +5,7 @@ import fcntl
 import json
 import sys
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
@@ -44,7 +45,8 @@ class Output:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._file.close()
+        with suppress(OSError):  # what couldn't be written has been told of already
+            self._file.close()
 
 
 def to_standard_output(kind: str) -> Output:

@@ -109,9 +109,11 @@ def prediction(document: dict[str, Any], by: Model | None = None) -> Prediction:
     )
 
 
-def predictions(document: dict[str, Any]) -> list[Prediction | Problem]:
-    """The answer to /predict/batch."""
+def predictions(document: dict[str, Any], expected: int) -> list[Prediction | Problem]:
+    """The answer to /predict/batch, for so many pictures. Raises besides: ValueError, when it is for others."""
     by = _model(document["model"])
+    if len(document["results"]) != expected:
+        raise ValueError(f"{len(document['results'])} results")
     return [problem(each) if "status" in each else prediction(each, by) for each in document["results"]]
 
 
