@@ -223,6 +223,7 @@ def test_a_service_that_restarts_is_waited_for(ask: Ask, caplog: pytest.LogCaptu
         asking.start()
         while not caplog.records:  # it has failed once
             time.sleep(0.01)
+        time.sleep(0.5)  # and is tried more often
         with answering(lambda *_: Reply(document=SEVEN), port):
             asking.join()
     assert answers[0].digit == 7
