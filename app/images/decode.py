@@ -30,6 +30,7 @@ from app.images.essentials import PNG_SIGNATURE, jpeg_essentials, png_essentials
 from app.images.grey import to_grey
 from app.images.headers import SIZES, Size
 from app.images.heic import Contents, heic_contents, heic_size
+from app.images.libtiff import silence_libtiff
 from app.images.normalize import SIDE, Grey
 from app.images.orientation import AS_STORED, orientation_of, turned, upright
 from app.images.plain_png import START as PLAIN_PNG
@@ -40,6 +41,7 @@ from app.images.plain_png import decode_plain_png
 Image.MAX_IMAGE_PIXELS = None
 # It also warns of each odd tag of a TIFF; what a client sends should not fill our log.
 warnings.filterwarnings("ignore", module=r"PIL\.")
+silence_libtiff()
 
 HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 SIGNATURES = (  # how a file of each format begins; None stands for any byte

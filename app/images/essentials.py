@@ -34,6 +34,11 @@ PNG_ADAM7 = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4
 
 # Comments and what applications keep for themselves, but for Adobe's note of how the colours are meant.
 JPEG_DROPPED = {0xFE, *range(0xE1, 0xF0)} - {0xEE}
+JPEG_SCAN = b"\xff\xda"
+JPEG_ONE_PASS = (0xC0, 0xC1)  # baseline and extended sequential
+# Passes over the pixels. A progressive one has 10; of each of 100 bytes, for 8000x8000 pixels, libjpeg takes 50 ms, and
+# 20 MiB could hold 200,000.
+MAX_JPEG_SCANS = 64
 
 
 def png_essentials(data: bytes) -> bytes:
@@ -154,4 +159,19 @@ def jpeg_essentials(data: bytes) -> bytes:
             runs.append([start, end])
     runs[-1][1] = len(data)  # the pixels begin behind the last segment
     whole = memoryview(data)
-    return data if len(runs) == 1 else b"".join([whole[start:end] for start, end in runs])
+    left = data if len(runs) == 1 else b"".join([whole[start:end] for start, end in runs])
+    # packed pixels hold no such bytes: in them 0 follows each 255. Counting takes 1 ms a megabyte
+    if not _has_one_scan(data) and left.count(JPEG_SCAN) > MAX_JPEG_SCANS:
+        raise ValueError(f"it has more than {MAX_JPEG_SCANS} scans")
+    return left
+
+
+def _has_one_scan(data: bytes) -> bool:
+    """Whether libjpeg will stop at the end of the first scan: it holds all components, of pixels in one pass."""
+    components = 0
+    for marker, start, _ in jpeg_segments(data):
+        if marker in JPEG_ONE_PASS:
+            components = data[start + 9]
+        elif marker == 0xDA:
+            return data[start + 4] == components
+    return False

@@ -17,11 +17,17 @@ MAX_BLOCKS = 4096  # of a GIF before its first frame, of any kind; XMP takes som
 MAX_SEGMENTS = 512  # of a JPEG before its pixels; a profile of 550 KB takes nine
 MAX_TAGS = 256  # of a TIFF
 MAX_TILE_PIXELS = 1024 * 1024  # of a TIFF's tile that is larger than the picture; libtiff allocates it whole
+MAX_STRIPS = 65_536  # or tiles, of a TIFF: Pillow goes through them in Python, 100,000 in half a second
+# A BMP in run-length coding is unpacked by Pillow in Python, byte by byte: 2 million pixels in 0.2 s, 64 million, which
+# 33 KB can hold, in 7. Who packs it well needs no more bytes than two for each pixel.
+MAX_RUN_PIXELS = 2 * 1024 * 1024
 
 JPEG_MARKER = re.compile(rb"\xff[^\x00\xff]")
 JPEG_BARE_MARKERS = {0x01, *range(0xD0, 0xD8)}  # no length and no content follow these
 TIFF_SIZES = (256, 257, 322, 323)  # the tags of width and height, of the picture and of its tiles
-TIFF_STRIP_OFFSETS = 273
+TIFF_STRIP_OFFSETS, TIFF_TILE_OFFSETS = 273, 324
+BMP_RUNS = (1, 2)  # compressions: RLE8, RLE4
+BMP_BESIDE_PIXELS = 4096  # bytes: headers, a palette
 TIFF_SHORT, TIFF_LONG = 3, 4
 TIFF_TYPE_BYTES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4}
 
@@ -101,6 +107,10 @@ def _gif_size(data: bytes) -> Size:
 def _bmp_size(data: bytes) -> Size:
     (header,) = struct.unpack_from("<I", data, 14)
     width, height = struct.unpack_from("<HH" if header == 12 else "<ii", data, 18)
+    if header > 12 and struct.unpack_from("<I", data, 30)[0] in BMP_RUNS:
+        pixels = width * abs(height)
+        if pixels > MAX_RUN_PIXELS or len(data) > 2 * pixels + BMP_BESIDE_PIXELS:
+            raise ValueError(f"in run-length coding it may have {MAX_RUN_PIXELS} pixels, and 2 bytes for each")
     return width, abs(height)  # a negative height: rows from the top
 
 
@@ -118,7 +128,9 @@ def _tiff_size(data: bytes) -> Size:
         claimed += number * TIFF_TYPE_BYTES.get(kind, 8)
         if tag == TIFF_STRIP_OFFSETS:
             strips = number
-        elif tag in TIFF_SIZES:
+        if tag in (TIFF_STRIP_OFFSETS, TIFF_TILE_OFFSETS) and number > MAX_STRIPS:
+            raise ValueError(f"it has more than {MAX_STRIPS} strips or tiles")
+        if tag in TIFF_SIZES:
             # one number in the entry itself, and once: else libtiff and we might each read another
             if kind not in (TIFF_SHORT, TIFF_LONG) or number != 1 or tag in values:
                 raise ValueError("its size isn't said clearly")

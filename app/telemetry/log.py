@@ -49,9 +49,13 @@ def logging_config(log_format: LogFormat = "text") -> dict[str, Any]:
         "formatters": {"line": formatter},
         "handlers": {"stderr": {"class": "app.telemetry.log.Handler", "formatter": "line"}},
         "root": {"level": "INFO", "handlers": ["stderr"]},
-        # the one tells of each start and stop in four lines, the other of each broken form that a client sends; what
-        # matters of both the service says itself
-        "loggers": {"uvicorn.error": {"level": "WARNING"}, "python_multipart": {"level": "ERROR"}},
+        # the one tells of each start and stop in four lines, the others of each broken form and picture that a client
+        # sends; what matters of all the service says itself
+        "loggers": {
+            "uvicorn.error": {"level": "WARNING"},
+            "python_multipart": {"level": "ERROR"},
+            "PIL": {"level": "CRITICAL"},
+        },
     }
 
 
