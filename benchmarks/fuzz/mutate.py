@@ -14,14 +14,61 @@ Mutator = Callable[[bytes, Random, Sequence[bytes]], bytes]
 
 MOST_CHANGES = 5
 MOST_BLOCK = 64  # bytes that are moved, doubled or removed at once; now and then it is a large part of the whole
-INTERESTING = (0, 1, 2, 7, 8, 16, 27, 28, 29, 127, 128, 255, 256, 32767, 32768, 65535, 65536, 2**31 - 1, 2**31, 2**32 - 1)
+INTERESTING = (
+    0,
+    1,
+    2,
+    7,
+    8,
+    16,
+    27,
+    28,
+    29,
+    127,
+    128,
+    255,
+    256,
+    32767,
+    32768,
+    65535,
+    65536,
+    2**31 - 1,
+    2**31,
+    2**32 - 1,
+)
 NUMBERS = tuple(struct.Struct(order + kind) for order in "<>" for kind in "BHI")
 TOKENS = (
-    *(b"\r\n", b"\n", b"\r\n\r\n", b"--", b"\0", b'"', b"\\", b";", b"=", b"%00", b"%2e%2e/", b"/", b"?", b"&", b":", b","),
+    *(
+        b"\r\n",
+        b"\n",
+        b"\r\n\r\n",
+        b"--",
+        b"\0",
+        b'"',
+        b"\\",
+        b";",
+        b"=",
+        b"%00",
+        b"%2e%2e/",
+        b"/",
+        b"?",
+        b"&",
+        b":",
+        b",",
+    ),
     *(b"name=", b'name="file"', b"name*=utf-8''", b'filename="', b"boundary=", b"multipart/form-data; ", b"form-data"),
     *(b"Content-Disposition: ", b"Content-Type: ", b"Content-Length: 99999999999999999999\r\n", b"Accept: "),
     *(b"Transfer-Encoding: chunked\r\n", b"Range: bytes=0-,0-,0-\r\n", b"X-Request-ID: ", b"If-None-Match: *\r\n"),
-    *(b"application/octet-stream", b"image/png", b"fit=never", b"preview=true", b"HEAD ", b"POST ", b"/predict", b"/read"),
+    *(
+        b"application/octet-stream",
+        b"image/png",
+        b"fit=never",
+        b"preview=true",
+        b"HEAD ",
+        b"POST ",
+        b"/predict",
+        b"/read",
+    ),
     *("é٣²".encode(), b"\xff\xfe", b"1" * 5000, b"--x\r\n", b"--x--\r\n"),
 )
 
@@ -70,7 +117,7 @@ def segments(data: bytes, random: Random, others: Sequence[bytes]) -> bytes:
 
 
 def boxes(data: bytes, random: Random, others: Sequence[bytes]) -> bytes:
-    """A HEIC in which one box, wherever it is, was changed, doubled or left out, and the lengths around it are right."""
+    """A HEIC in which one box, wherever it is, was changed, doubled or left out; all lengths are right."""
     if random.random() < 0.3:
         return plain(data, random, others)
     return _box_changed(data, random, others, depth=5)

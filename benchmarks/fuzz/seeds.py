@@ -53,7 +53,9 @@ def _png_by_hand(depth: int, colour: int, interlaced: bool, side: int = 11) -> b
     rows = b""
     for x, y, across, down in PNG_ADAM7 if interlaced else ((0, 0, 1, 1),):
         columns, lines = -(-(side - x) // across), -(-(side - y) // down)
-        rows += b"".join(bytes([line % 5]) + bytes([37 * line % 256]) * -(-columns * bits // 8) for line in range(lines))
+        rows += b"".join(
+            bytes([line % 5]) + bytes([37 * line % 256]) * -(-columns * bits // 8) for line in range(lines)
+        )
     header = struct.pack(">IIBBBBB", side, side, depth, colour, 0, 0, interlaced)
     palette = png_chunk(b"PLTE", bytes(range(3 * 2**depth)) if depth < 8 else bytes(768)) if colour == 3 else b""
     transparent = {0: b"\0\1", 2: b"\0\1" * 3, 3: b"\0\x80"}.get(colour)
@@ -230,9 +232,9 @@ def texts() -> Iterator[bytes]:
     """What stands in one field of a request's head."""
     yield b"108a53f28d250289"
     yield b"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
-    yield b"multipart/form-data; boundary=x; filename*=utf-8''%e2%82%ac; name=\"a\\\"b\""
+    yield b'multipart/form-data; boundary=x; filename*=utf-8\'\'%e2%82%ac; name="a\\"b"'
     yield b"/predict?fit=auto&preview=true"
-    yield "/größe\n\t\x7f\\\"".encode()
+    yield '/größe\n\t\x7f\\"'.encode()
 
 
 PATHS = ("/predict", "/predict/batch", "/read", "/explain", "/model", "/model/report", "/metrics", "/livez", "/readyz")

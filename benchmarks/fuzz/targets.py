@@ -113,7 +113,7 @@ def headers(data: bytes) -> None:
 
 
 def form(data: bytes) -> None:
-    """A Content-Type up to the first line break, and a body: where the strict scan finds a picture, so does the parser."""
+    """A Content-Type up to the first line break, and a body: what the strict scan finds, the parser finds, too."""
     content_type, _, body = data.partition(b"\n")
     found: list[Part] | None = None
     with suppress(ServiceError):
@@ -157,7 +157,7 @@ def _ready(function: Callable[[bytes], None]) -> Callable[[], Callable[[bytes], 
 
 TARGETS: dict[str, Target] = {
     **{
-        f"decode {name}": Target(_ready(decode), files, mutate.OF_FORMAT.get(name, mutate.plain), 60)
+        f"decode-{name.lower()}": Target(_ready(decode), files, mutate.OF_FORMAT.get(name, mutate.plain), 60)
         for name, files in seeds.FILES.items()
     },
     "prepare": Target(_ready(prepared), partial(iter, seeds.every_file()), mutate.plain, 60),

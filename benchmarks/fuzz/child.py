@@ -1,0 +1,171 @@
+"""`python -m benchmarks.fuzz.child TARGET INPUTS SEED FOLDER`: attacks one target, in a process that may die of it.
+
+Each input is put into FOLDER/current before it is tried, so that whoever finds this process dead, or silent, knows of
+which. A line of JSON on standard output every now and then says how far it is, and what was found.
+"""
+
+import hashlib
+import json
+import mmap
+import os
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from importlib.util import find_spec
+from pathlib import Path
+from random import Random
+from typing import Any, NoReturn
+
+CURRENT_BYTES = 1024 * 1024
+MAX_BYTES = 65_536  # of an input
+SLOW_SECONDS = 1.0  # on the clock, in the best of TRIES: others use this machine, too
+TRIES = 3
+REPORT_SECONDS = 0.2
+POOL, POOLED = 1000, 0.02  # without atheris: what was made is changed again, so many, with this probability
+INSTRUMENTED = ["app", "PIL", "python_multipart"]
+PAGE = os.sysconf("SC_PAGE_SIZE")
+# libFuzzer shall not meddle with signals, and sets no limits: we do. Lengths are as the seeds'.
+LIBFUZZER = [f"-handle_{name}=0" for name in "segv abrt bus fpe ill int term xfsz usr1 usr2".split()]
+LIBFUZZER += ["-timeout=0", "-rss_limit_mb=0", "-len_control=0", f"-max_len={MAX_BYTES}"]
+
+
+class Attempts:
+    """Tries inputs, one by one, and keeps count."""
+
+    def __init__(self, run: Callable[[bytes], None], inputs: int, folder: Path) -> None:
+        self._run = run
+        self._left = inputs
+        self._folder = folder
+        self._known: set[str] = set()
+        self._said = time.monotonic()
+        self._status: dict[str, Any] = {"inputs": 0, "slowest_ms": 0.0, "findings": []}
+        with (folder / "current").open("w+b") as file:
+            file.truncate(CURRENT_BYTES)
+            self._current = mmap.mmap(file.fileno(), CURRENT_BYTES)
+        self._say()
+
+    def one(self, data: bytes) -> None:
+        """Tries `data`, and ends the process after the last."""
+        data = data[:MAX_BYTES]
+        self._current[: 4 + len(data)] = len(data).to_bytes(4, "little") + data
+        began, used = time.monotonic(), time.process_time()
+        try:
+            self._run(data)
+        except Exception as error:  # noqa: BLE001 - this is what we are looking for
+            self._note(_place(error), traceback.format_exc(limit=-12), data)
+        seconds = time.monotonic() - began
+        self._status["slowest_ms"] = max(self._status["slowest_ms"], 1e3 * (time.process_time() - used))
+        if (
+            seconds > SLOW_SECONDS
+            and (best := min(seconds, *(self._again(data) for _ in range(TRIES - 1)))) > SLOW_SECONDS
+        ):
+            self._note("slow", f"{best:.1f} s", data)
+        self._status["inputs"] += 1
+        self._left -= 1
+        if not self._left:
+            self._end()
+        if time.monotonic() - self._said > REPORT_SECONDS:
+            self._say()
+
+    def _again(self, data: bytes) -> float:
+        began = time.monotonic()
+        with suppress(Exception):
+            self._run(data)
+        return time.monotonic() - began
+
+    def _note(self, place: str, what: str, data: bytes) -> None:
+        if place not in self._known:
+            self._known.add(place)
+            name = hashlib.sha256(data).hexdigest()[:16]
+            (self._folder / name).write_bytes(data)
+            self._status["findings"].append({"what": what, "input": name})
+
+    def _say(self) -> None:
+        self._said = time.monotonic()
+        self._status["rss"] = int(Path("/proc/self/statm").read_text().split()[1]) * PAGE / 2**20
+        sys.stdout.write(json.dumps(self._status) + "\n")
+        sys.stdout.flush()
+        self._status["findings"] = []
+
+    def _end(self) -> NoReturn:
+        self._say()
+        os._exit(0)  # libFuzzer would go on
+
+
+def _place(error: Exception) -> str:
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__} {frame.filename}:{frame.lineno}"
+
+
+def by_random(
+    attempts: Attempts, mutate: Callable[[bytes, Random], bytes], seeds: Sequence[bytes], seed: int
+) -> NoReturn:
+    """The seeds, then what becomes of them, blindly."""
+    random = Random(seed)
+    pool = list(seeds)
+    for data in seeds:
+        attempts.one(data)
+    while True:
+        data = mutate(random.choice(pool), random)[:MAX_BYTES]
+        if random.random() < POOLED:
+            at = len(seeds) + random.randrange(POOL)
+            pool[at : at + 1] = [data]
+        attempts.one(data)
+
+
+def along_branches(
+    attempts: Attempts, mutate: Callable[[bytes, Random], bytes], seeds: Sequence[bytes], seed: int, folder: Path
+) -> NoReturn:
+    """What reaches new branches of the code is changed further: by libFuzzer, and by what knows the format, in turn."""
+    import atheris
+
+    for number, data in enumerate(seeds):
+        (folder / "seeds").mkdir(exist_ok=True)
+        (folder / "seeds" / str(number)).write_bytes(data)
+
+    def mutator(data: bytes, max_size: int, number: int) -> bytes:
+        random = Random(number)
+        changed = mutate(data, random) if random.random() < 0.7 else atheris.Mutate(data, max_size)
+        return changed[:max_size]
+
+    def first(data: bytes) -> None:
+        signal.setitimer(signal.ITIMER_REAL, 0)  # atheris's own clock: TensorFlow can't bear it
+        attempts.one(data)
+
+    atheris.Setup([sys.argv[0], *LIBFUZZER, f"-seed={seed + 1}", str(folder / "seeds")], first, custom_mutator=mutator)
+    atheris.Fuzz()
+    raise AssertionError("libFuzzer has ended")
+
+
+def main(name: str, inputs: int, seed: int, folder: Path) -> NoReturn:
+    """Attacks."""
+    has_atheris = find_spec("atheris") is not None
+    if has_atheris:
+        import atheris
+
+        with atheris.instrument_imports(include=INSTRUMENTED, enable_loader_override=False):
+            from benchmarks.fuzz.targets import TARGETS
+    else:
+        from benchmarks.fuzz.targets import TARGETS
+
+    from app.backroom import Backroom
+
+    # where others have the CPU, a thread that steps back gets none
+    Backroom._step_back = lambda _: None  # type: ignore[method-assign]
+    target = TARGETS[name]
+    seeds = list(target.seeds())
+    attempts = Attempts(target.prepare(), inputs, folder)
+
+    def mutate(data: bytes, random: Random) -> bytes:
+        return target.mutator(data, random, seeds)
+
+    if has_atheris:
+        along_branches(attempts, mutate, seeds, seed, folder)
+    by_random(attempts, mutate, seeds, seed)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), Path(sys.argv[4]))
