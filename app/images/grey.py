@@ -61,7 +61,7 @@ def _from_16_bits(samples: NDArray[np.generic], transparent: object) -> Grey:
     grey = _to_8_bits(samples)
     if not isinstance(transparent, int):
         return grey
-    opacity = np.where(samples == np.uint16(transparent), np.uint8(0), np.uint8(255))
+    opacity = np.where(samples == np.uint16(transparent), 0, 255).astype(np.uint8)
     return _flatten(np.dstack([grey, grey, grey, opacity]))
 
 

@@ -1,9 +1,9 @@
-"""libtiff writes of each damaged file to standard error, by itself: past the log, its form, and its care not to wait."""
+"""libtiff tells of each damaged file on standard error by itself: past the log, its form, its care not to wait."""
 
 import ctypes
 from contextlib import suppress
 
-from PIL import Image
+from PIL import _imaging
 
 SETTERS = ("TIFFSetErrorHandler", "TIFFSetWarningHandler")
 
@@ -14,6 +14,6 @@ def silence_libtiff() -> None:
     Somebody who sends damaged files could fill a pipe that nobody reads, and then the service would stand still.
     """
     with suppress(OSError, AttributeError):  # a library that isn't there, or that doesn't show its functions
-        pillow = ctypes.CDLL(Image.core.__file__)  # what it is linked with is found by its handle, too
+        pillow = ctypes.CDLL(_imaging.__file__)  # what it is linked with is found by its handle, too
         for setter in SETTERS:
             getattr(pillow, setter)(None)

@@ -28,7 +28,8 @@ POOL, POOLED = 1000, 0.02  # without atheris: what was made is changed again, so
 INSTRUMENTED = ["app", "PIL", "python_multipart"]
 PAGE = os.sysconf("SC_PAGE_SIZE")
 # libFuzzer shall not meddle with signals, and sets no limits: we do. Lengths are as the seeds'.
-LIBFUZZER = [f"-handle_{name}=0" for name in "segv abrt bus fpe ill int term xfsz usr1 usr2".split()]
+SIGNALS = ("segv", "abrt", "bus", "fpe", "ill", "int", "term", "xfsz", "usr1", "usr2")
+LIBFUZZER = [f"-handle_{name}=0" for name in SIGNALS]
 LIBFUZZER += ["-timeout=0", "-rss_limit_mb=0", "-len_control=0", f"-max_len={MAX_BYTES}"]
 
 
@@ -154,7 +155,7 @@ def main(name: str, inputs: int, seed: int, folder: Path) -> NoReturn:
     from app.backroom import Backroom
 
     # where others have the CPU, a thread that steps back gets none
-    Backroom._step_back = lambda _: None  # type: ignore[method-assign]
+    Backroom._step_back = lambda self: None  # type: ignore[method-assign]
     target = TARGETS[name]
     seeds = list(target.seeds())
     attempts = Attempts(target.prepare(), inputs, folder)

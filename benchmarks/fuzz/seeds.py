@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from app.images.essentials import PNG_ADAM7, PNG_CHANNELS, PNG_SIGNATURE
+from app.images.normalize import SIDE
 from benchmarks.exchanges import FORM, form, load_images, png
 from benchmarks.photos import paper_with
 
@@ -201,9 +202,14 @@ def rows_of_digits() -> Iterator[bytes]:
     """Several digits beside each other, as for /read."""
     images = load_images()
     for start, inverted in ((0, 0), (6, 255)):
-        yield png(np.hstack(images[start : start + 6]) ^ np.uint8(inverted))
-    yield png(np.vstack([np.hstack(images[:4]), np.hstack(images[4:8])]))
-    yield encode(Image.fromarray(255 - np.hstack(images[:5])), "JPEG")
+        yield png(_beside(images[start : start + 6]) ^ np.uint8(inverted))
+    yield png(np.vstack([_beside(images[:4]), _beside(images[4:8])]))
+    yield encode(Image.fromarray(255 - _beside(images[:5])), "JPEG")
+
+
+def _beside(images: Grey) -> Grey:
+    """uint8 (N, 28, 28) → (28, N * 28)."""
+    return images.transpose(1, 0, 2).reshape(SIDE, -1)
 
 
 def arrays() -> Iterator[bytes]:
@@ -250,9 +256,9 @@ def requests() -> Iterator[bytes]:
     head = b"POST %b HTTP/1.1\r\nHost: x\r\nContent-Type: %b\r\n\r\n%b"
     yield head % (b"/predict/batch", kind, form("files", [picture, b"hello", picture]))
     yield head % (b"/predict/batch", b"application/octet-stream\r\nAccept: application/octet-stream", bytes(2 * 784))
-    for path in (b"/predict", b"/predict?fit=never&preview=true", b"/read", b"/explain?fit=auto"):
-        yield head % (path, kind, form("file", [picture]))
-        yield head % (path, b"image/png", picture)
+    for way in (b"/predict", b"/predict?fit=never&preview=true", b"/read", b"/explain?fit=auto"):
+        yield head % (way, kind, form("file", [picture]))
+        yield head % (way, b"image/png", picture)
     yield head % (b"/read", b"image/png", next(rows_of_digits()))
     for files in FILES.values():
         yield head % (b"/predict", b"application/octet-stream", next(files()))
