@@ -27,8 +27,9 @@ def text_lines(boxes: Boxes, height: float) -> list[list[int]]:
     """
     tall = boxes[:, 3] - boxes[:, 1] >= TALL * height
     lines: list[list[int]] = []
+    corners = boxes.tolist()
     for each in sorted(np.flatnonzero(tall).tolist(), key=lambda each: int(boxes[each, 0])):
-        line = _continued(lines, boxes, each)
+        line = _continued(lines, corners, each)
         if line is None:
             lines.append([each])
         else:
@@ -45,12 +46,14 @@ def text_lines(boxes: Boxes, height: float) -> list[list[int]]:
     return [sorted(members[row], key=lambda each: int(middles[each])) for row in order]
 
 
-def _continued(lines: list[list[int]], boxes: Boxes, each: int) -> list[int] | None:
-    """The line that piece `each` goes on best, or None."""
-    top, bottom = boxes[each, 1::2]
+def _continued(lines: list[list[int]], boxes: list[list[int]], each: int) -> list[int] | None:
+    """The line that piece `each` goes on best, or None. On plain numbers: noise asks this of 100,000 lines."""
+    _, top, _, bottom = boxes[each]
     best, best_share = None, SAME_ROW
     for line in lines:
-        tail_top, tail_bottom = boxes[line[-TAIL:]][:, 1::2].mean(axis=0)
+        tail = line[-TAIL:]
+        tail_top = sum(boxes[other][1] for other in tail) / len(tail)
+        tail_bottom = sum(boxes[other][3] for other in tail) / len(tail)
         share = (min(bottom, tail_bottom) - max(top, tail_top)) / min(bottom - top, tail_bottom - tail_top)
         if share > best_share:
             best, best_share = line, share
