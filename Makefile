@@ -13,7 +13,7 @@ RUN := .venv/.run
 DEV := .venv/.dev
 CODE := app benchmarks training tests
 
-.PHONY: help serve test train bench check image lock clean
+.PHONY: help serve test train bench fuzz soak check image lock clean
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,6 +32,12 @@ train: $(RUN) ## train and publish the next version (RECIPE=augmented, DATA=path
 
 bench: $(RUN) ## measure the service and write benchmarks/RESULTS.md (PEERS="litserve bentoml pytriton", ARGS=)
 	@.venv/bin/python -m benchmarks $(if $(PEERS),--peers $(PEERS)) $(ARGS)
+
+fuzz: $(DEV) ## a million hostile inputs; writes benchmarks/FUZZ.md (INPUTS=1000000, SEED=0, ARGS=)
+	@.venv/bin/python -m benchmarks.fuzz $(if $(INPUTS),--inputs $(INPUTS)) $(if $(SEED),--seed $(SEED)) $(ARGS)
+
+soak: $(RUN) ## ten minutes of everything at once; writes benchmarks/SOAK.md (SECONDS=600, SEED=0, ARGS=)
+	@.venv/bin/python -m benchmarks.soak $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 check: $(DEV) ## format, lint, types: says what is wrong, changes nothing
 	.venv/bin/ruff format --check --quiet $(CODE)

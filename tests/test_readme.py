@@ -39,6 +39,8 @@ ELSEWHERE = {
     ".venv/bin/python -m benchmarks.training": "takes a minute; tests/test_benchmarks.py tests its parts",
     "make train": "takes minutes; the same with RECIPE=book is run here",
     "make check": "is run by .ci/run",
+    "make fuzz": "takes half an hour; tests/test_fuzz.py runs a short one",
+    "make soak": "takes ten minutes; tests/test_soak.py runs a short one",
     "make image": "is built and run by tests/container",
     "docker run --rm -p 8000:8000 digits": "is built and run by tests/container",
 }

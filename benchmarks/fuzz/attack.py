@@ -14,6 +14,7 @@ from typing import Any
 from app.settings import CHECKOUT
 from benchmarks.servers import environment
 
+CHILD = (sys.executable, "-m", "benchmarks.fuzz.child")
 START_SECONDS = 120  # TensorFlow on a busy machine
 HANG_SECONDS = 20  # without a word: a child says something five times a second
 MOST_DEATHS = 20  # of one target; then it is given up
@@ -74,7 +75,7 @@ def attack(name: str, inputs: int, seed: int, folder: Path, tell: Callable[[Outc
 def _one_child(outcome: Outcome, inputs: int, seed: int, folder: Path, tell: Callable[[Outcome], None]) -> str:
     """Runs until the child ends. Returns how it died, or nothing."""
     before, began = outcome.inputs, time.monotonic()
-    command = [sys.executable, "-m", "benchmarks.fuzz.child", outcome.name, str(inputs), str(seed), str(folder)]
+    command = [*CHILD, outcome.name, str(inputs), str(seed), str(folder)]
     log = folder / "log"
     with (
         log.open("wb") as errors,
