@@ -94,22 +94,22 @@ def _joined(parts: _Parts, main: int) -> tuple[list[int], Box]:
     left, top, right, bottom = parts.boxes[main].tolist()
     size = max(right - left, bottom - top)
     rest = [each for each in np.flatnonzero(parts.ink >= SPECK * parts.ink[main]).tolist() if each != main]
-    joined = True
-    while joined:
-        joined = False
+    while True:
+        far = []
         for each in rest:
             x0, y0, x1, y1 = parts.boxes[each].tolist()
             gap = max(x0 - right, left - x1, y0 - bottom, top - y1)
             beside = min(right, x1) - max(left, x0) < OWN_OVERLAP * (x1 - x0)
             own = y1 - y0 > OWN_HEIGHT * size and parts.ink[each] > OWN_INK * parts.ink[main]
             if gap > (GAP_AT_BORDER if parts.edges[each] else GAP) * size or (own and beside):
+                far.append(each)
                 continue
             members.append(each)
-            rest.remove(each)
             left, top, right, bottom = min(left, x0), min(top, y0), max(right, x1), max(bottom, y1)
-            joined = True
-            break
-    return members, (left, top, right, bottom)
+        if len(far) == len(rest):
+            return members, (left, top, right, bottom)
+        # what was far may be near now. From the other end: a thousand specks are joined in a few rounds
+        rest = far[::-1]
 
 
 def _several(parts: _Parts, main: int, members: list[int]) -> bool:
