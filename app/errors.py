@@ -28,6 +28,11 @@ class ServiceError(Exception):
         super().__init__(self.detail)
 
 
+class BrokenRequest(ServiceError):
+    status, title = 400, "Not a request"
+    example = "Expected a request as HTTP/1.1 has it; received one that isn't: Invalid method encountered."
+
+
 class BrokenForm(ServiceError):
     status, title = 400, "The form can't be read"
     example = "Expected a complete multipart/form-data body; received one whose last boundary is missing."

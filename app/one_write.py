@@ -55,14 +55,6 @@ class OneWriteProtocol(HttpToolsProtocol):
         return False
 
 
-class EndingProtocol(OneWriteProtocol):
-    """The protocol of those who connect after the signal to stop."""
-
-    def __init__(self, *arguments: Any, **more: Any) -> None:
-        super().__init__(*arguments, **more)
-        self.end_soon()
-
-
 class _OneWrite:
     """A transport. What is written first is held until the next write, or to the end of the event loop's turn."""
 
@@ -78,6 +70,10 @@ class _OneWrite:
         else:
             held, self._held = self._held, None
             self._transport.write(held + data)
+
+    def write_eof(self) -> None:
+        self._release()
+        self._transport.write_eof()
 
     def close(self) -> None:
         self._release()

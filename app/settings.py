@@ -36,7 +36,14 @@ class Settings(BaseModel):
     max_pixels: int = Field(64_000_000, ge=784, description="the largest picture, in pixels (width x height)")
     max_batch: int = Field(1024, ge=1, le=65536, description="the most pictures in one request or one model call")
     max_pending: int = Field(1024, ge=1, description="the most requests that may wait for an answer; above it, 503")
+    max_connections: int = Field(
+        8192, ge=1, description="the most connections of a process; above it the longest idle makes room, or 503"
+    )
+    head_seconds: float = Field(10, gt=0, le=3600, description="the longest time that a head may take to arrive")
     receive_seconds: float = Field(60, gt=0, le=3600, description="the longest time that a body may take to arrive")
+    send_seconds: float = Field(
+        60, gt=0, le=3600, description="the longest time that an answer may wait for its client to take it"
+    )
     drain_seconds: float = Field(
         0,
         ge=0,

@@ -12,9 +12,10 @@ from functools import partial
 
 import uvicorn
 
+from app.connection import Connection, LastConnection
+from app.gate import Gate
 from app.lifecycle import Lifecycle
 from app.listeners import admit_nobody_new, somebody_waits
-from app.one_write import EndingProtocol, OneWriteProtocol
 from app.orphans import Orphans
 from app.signals import leave
 
@@ -57,6 +58,7 @@ class StoppingServer(uvicorn.Server):
         self, config: uvicorn.Config, lifecycle: Lifecycle, listeners: list[socket.socket], drain_s: float
     ) -> None:
         super().__init__(config)
+        self._gate: Gate = config.gate  # type: ignore[attr-defined]
         self._lifecycle = lifecycle
         self._orphans = Orphans(lifecycle, listeners, self._accept)
         self._drain_s = drain_s
@@ -97,6 +99,8 @@ class StoppingServer(uvicorn.Server):
 
     async def on_tick(self, counter: int) -> bool:
         """Called ten times a second. Whether it is time to shut down."""
+        if counter % 10 == 0:
+            self._gate.look(self._connections(), self._loop.time())
         await self._orphans.look()
         self.should_exit = self.force_exit or (bool(self._signal) and time.monotonic() >= self._drained)
         return await super().on_tick(counter)
@@ -118,7 +122,7 @@ class StoppingServer(uvicorn.Server):
     def _begin_to_end(self) -> None:
         if self._lifecycle.alone:
             announce(self._signal, self._drain_s)
-        self.config.http_protocol_class = EndingProtocol
+        self.config.http_protocol_class = LastConnection
         for each in self._connections():
             each.end_soon()
 
@@ -146,8 +150,8 @@ class StoppingServer(uvicorn.Server):
         ):
             await asyncio.sleep(0.01)
 
-    def _connections(self) -> list[OneWriteProtocol]:
-        return [each for each in self.server_state.connections if isinstance(each, OneWriteProtocol)]
+    def _connections(self) -> list[Connection]:
+        return [each for each in self.server_state.connections if isinstance(each, Connection)]
 
     def _leave(self) -> None:
         if self._lifecycle.alone:

@@ -101,7 +101,7 @@ class serving:  # noqa: N801 - used as a context manager
     """Runs the application under uvicorn in a thread, and waits until it is ready."""
 
     def __init__(self, settings: Settings) -> None:
-        config = configure(create_service(settings), port=0, log_config=None)
+        config = configure(create_service(settings), settings, port=0, log_config=None)
         self._server = uvicorn.Server(config)
         self._thread = threading.Thread(target=self._server.run)
 

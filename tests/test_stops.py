@@ -19,10 +19,10 @@ import numpy as np
 import pytest
 from uvicorn.server import ServerState
 
+from app.connection import Connection
 from app.lifecycle import Lifecycle
 from app.main import create_service
 from app.metrics_folder import PREFIX, metrics_folder
-from app.one_write import OneWriteProtocol
 from app.server import configure
 from app.settings import Settings
 from benchmarks.crowd import Crowd
@@ -177,9 +177,10 @@ def test_what_waits_unread_in_the_kernel_is_answered(tmp_path: Path, tiny_models
 
 def test_a_connection_is_not_closed_over_a_request_that_nobody_has_read(tiny_models: Path) -> None:
     async def asked_while_closing() -> bytes:
-        config = configure(create_service(Settings(model_dir=tiny_models)), log_config=None)
+        settings = Settings(model_dir=tiny_models)
+        config = configure(create_service(settings), settings, log_config=None)
         state, loop = ServerState(), asyncio.get_running_loop()
-        server = await loop.create_server(lambda: OneWriteProtocol(config, state, {}), "127.0.0.1", 0)
+        server = await loop.create_server(lambda: Connection(config, state, {}), "127.0.0.1", 0)
         with socket.create_connection(server.sockets[0].getsockname()) as client:
             client.setblocking(False)
             while not state.connections:

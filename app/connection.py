@@ -1,0 +1,132 @@
+"""One client's connection, and what it may not do: see `app.gate` for the limits."""
+
+import asyncio
+from typing import Any, cast
+
+import httptools
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE
+
+from app.errors import BrokenRequest, Overloaded, ServiceError, TooManyBytes, TooSlow
+from app.gate import MAX_HEAD_BYTES, Gate
+from app.one_write import OneWriteProtocol
+
+END_OF_HEAD = b"\r\n\r\n"
+
+
+class Connection(OneWriteProtocol):
+    """uvicorn's protocol with an end to patience. What is asked for here of each request takes 0.1 µs.
+
+    The rest is asked of each connection once a second, by `look`.
+    """
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._gate = cast(Gate, self.config.gate)  # type: ignore[attr-defined]
+        self._idle_since = self.loop.time()  # of an idle one, and this is what it has last answered:
+        self._idle_after = self.cycle
+        self._unsent_since = 0.0  # 0: its client takes what it is sent
+        self._head_bytes, self._head_of = 0, self.scope  # that came for a head after its first packet, and whose
+        self._refused = 0.0  # when it was told to go; 0: never
+        if len(self.connections) > self._gate.max_connections:
+            self._find_room()
+
+    def data_received(self, data: bytes) -> None:
+        self._unset_keepalive_if_required()
+        if self._refused:
+            return
+        if len(data) > MAX_HEAD_BYTES and self._begins() and data.find(END_OF_HEAD, 0, MAX_HEAD_BYTES) < 0:
+            self._refuse_head()
+            return
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade:  # to something that isn't spoken here: the answer is as to any request
+            self.end_soon()
+        except httptools.HttpParserError as error:
+            self._turn_away(BrokenRequest(f"Expected a request as HTTP/1.1 has it; received one that isn't: {error}."))
+            return
+        if self.awaits_head:
+            self._count_head(len(data))
+
+    def eof_received(self) -> bool:  # type: ignore[override]
+        """A client that has said all is still answered; one that breaks off in the middle has gone."""
+        if self.idle or self.cycle.more_body or self._refused:
+            return False
+        self.end_soon()
+        return True
+
+    @property
+    def awaits_head(self) -> bool:
+        """Whether the head of the next request isn't complete, or hasn't even begun."""
+        return self.cycle is None or self.cycle.scope is not self.scope
+
+    @property
+    def idle_since(self) -> float:
+        """By the loop's clock, as far as `look` has seen."""
+        return self._idle_since
+
+    def _find_room(self) -> None:
+        limit = self._gate.max_connections
+        if len(self.connections) > 1.1 * limit:  # of those that are being told
+            self.transport.abort()
+        elif not self._gate.make_room():
+            self._turn_away(Overloaded(f"There are {limit} connections already; try again in a second."))
+
+    def look(self, now: float) -> None:
+        """Ends the connection if its time is over. `now`: by the loop's clock."""
+        if self._refused:
+            if self.idle and now > self._refused + self._gate.linger_s:
+                self.transport.abort()
+        elif self.transport.get_write_buffer_size():
+            self._unsent_since = self._unsent_since or now
+            if now > self._unsent_since + self._gate.send_s:
+                self.transport.abort()
+        else:
+            self._unsent_since = 0.0
+            self._look_at_head(now)
+
+    def _look_at_head(self, now: float) -> None:
+        if not self.idle or self._idle_after is not self.cycle:
+            self._idle_since, self._idle_after = now, self.cycle
+        elif now > self._idle_since + self._gate.head_s:
+            if self._has_begun:
+                self._turn_away(TooSlow(f"Expected the whole head of a request within {self._gate.head_s:g} seconds."))
+            else:
+                self.transport.close()
+
+    @property
+    def _has_begun(self) -> bool:
+        return self.awaits_head and self.scope is not None
+
+    def _begins(self) -> bool:
+        """Whether what comes next is the first of a request."""
+        return self.awaits_head and not self._has_begun
+
+    def _count_head(self, received: int) -> None:
+        self._head_bytes = self._head_bytes + received if self._head_of is self.scope else 0
+        self._head_of = self.scope
+        if self._head_bytes > MAX_HEAD_BYTES:
+            self._refuse_head()
+
+    def _refuse_head(self) -> None:
+        self._turn_away(TooManyBytes(f"Expected a head of at most {MAX_HEAD_BYTES} bytes; received more."))
+
+    def _turn_away(self, error: ServiceError) -> None:
+        """Answers and reads no more. Closed at once, a client that is still sending would never see the answer."""
+        self._refused = now = self.loop.time()
+        status, headers, body = self._gate.turn_away(error, self.client, now - self._idle_since)
+        lines = [STATUS_LINE[status]]
+        lines += [b"%b: %b\r\n" % each for each in (*self.server_state.default_headers, *headers)]
+        lines.append(b"content-length: %d\r\nconnection: close\r\n\r\n" % len(body))
+        if self.idle:  # or it would stand in the middle of another answer
+            self.transport.write(b"".join(lines) + body)
+            self.transport.write_eof()
+        else:
+            self.end_soon()
+
+
+class LastConnection(Connection):
+    """That of a client who connects after the signal to stop."""
+
+    def __init__(self, *arguments: Any, **more: Any) -> None:
+        super().__init__(*arguments, **more)
+        self.end_soon()
