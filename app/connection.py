@@ -11,6 +11,10 @@ from app.gate import MAX_HEAD_BYTES, Gate
 from app.one_write import OneWriteProtocol
 
 END_OF_HEAD = b"\r\n\r\n"
+# uvloop reads 256 KiB at once. So many in a row that are of no body are a trailer, or a chunk's extension, without end.
+MAX_STRAY_BYTES = 512 * 1024
+# Requests of one client that wait for an earlier one's answer, 3 KB each. uvicorn has no limit.
+MAX_PIPELINED = 64
 
 
 class Connection(OneWriteProtocol):
@@ -26,6 +30,7 @@ class Connection(OneWriteProtocol):
         self._idle_after = self.cycle
         self._unsent_since = 0.0  # 0: its client takes what it is sent
         self._head_bytes, self._head_of = 0, self.scope  # that came for a head after its first packet, and whose
+        self._stray_bytes = 0  # since the last that was of a body, while one is awaited
         self._refused = 0.0  # when it was told to go; 0: never
         if len(self.connections) > self._gate.max_connections:
             self._find_room()
@@ -34,7 +39,7 @@ class Connection(OneWriteProtocol):
         self._unset_keepalive_if_required()
         if self._refused:
             return
-        if len(data) > MAX_HEAD_BYTES and self._begins() and data.find(END_OF_HEAD, 0, MAX_HEAD_BYTES) < 0:
+        if len(data) > MAX_HEAD_BYTES and self._is_more_than_a_head(data):
             self._refuse_head()
             return
         try:
@@ -42,10 +47,19 @@ class Connection(OneWriteProtocol):
         except httptools.HttpParserUpgrade:  # to something that isn't spoken here: the answer is as to any request
             self.end_soon()
         except httptools.HttpParserError as error:
-            self._turn_away(BrokenRequest(f"Expected a request as HTTP/1.1 has it; received one that isn't: {error}."))
+            reason = "Its address can't be read" if isinstance(error, httptools.HttpParserCallbackError) else error
+            self._turn_away(BrokenRequest(f"Expected a request as HTTP/1.1 has it; received one that isn't: {reason}."))
             return
         if self.awaits_head:
             self._count_head(len(data))
+        elif self.cycle.more_body:
+            self._count_stray(len(data))
+        if len(self.pipeline) > MAX_PIPELINED:
+            self._cut_pipeline()
+
+    def on_body(self, body: bytes) -> None:
+        self._stray_bytes = 0
+        super().on_body(body)
 
     def eof_received(self) -> bool:  # type: ignore[override]
         """A client that has said all is still answered; one that breaks off in the middle has gone."""
@@ -74,7 +88,7 @@ class Connection(OneWriteProtocol):
     def look(self, now: float) -> None:
         """Ends the connection if its time is over. `now`: by the loop's clock."""
         if self._refused:
-            if self.idle and now > self._refused + self._gate.linger_s:
+            if (self.idle or self.cycle.disconnected) and now > self._refused + self._gate.linger_s:
                 self.transport.abort()
         elif self.transport.get_write_buffer_size():
             self._unsent_since = self._unsent_since or now
@@ -97,9 +111,10 @@ class Connection(OneWriteProtocol):
     def _has_begun(self) -> bool:
         return self.awaits_head and self.scope is not None
 
-    def _begins(self) -> bool:
-        """Whether what comes next is the first of a request."""
-        return self.awaits_head and not self._has_begun
+    def _is_more_than_a_head(self, data: bytes) -> bool:
+        """Of a packet that is larger than a head may be."""
+        at_its_end = data[0] in END_OF_HEAD  # which began in the packet before
+        return self.awaits_head and not at_its_end and data.find(END_OF_HEAD, 0, MAX_HEAD_BYTES) < 0
 
     def _count_head(self, received: int) -> None:
         self._head_bytes = self._head_bytes + received if self._head_of is self.scope else 0
@@ -107,21 +122,46 @@ class Connection(OneWriteProtocol):
         if self._head_bytes > MAX_HEAD_BYTES:
             self._refuse_head()
 
+    def _count_stray(self, received: int) -> None:
+        self._stray_bytes += received
+        if self._stray_bytes > MAX_STRAY_BYTES:
+            self.transport.abort()
+
+    def _cut_pipeline(self) -> None:
+        """Answers the first MAX_PIPELINED, then closes; their client asks the rest again (RFC 9112, 9.3.2)."""
+        while len(self.pipeline) > MAX_PIPELINED:
+            self.pipeline.popleft()
+        self._refused = self.loop.time()
+        self.end_soon()
+
     def _refuse_head(self) -> None:
         self._turn_away(TooManyBytes(f"Expected a head of at most {MAX_HEAD_BYTES} bytes; received more."))
 
     def _turn_away(self, error: ServiceError) -> None:
         """Answers and reads no more. Closed at once, a client that is still sending would never see the answer."""
         self._refused = now = self.loop.time()
+        if not self._give_up_arriving():
+            self.end_soon()  # after what is under way, or it would stand in the middle of another answer
+            return
         status, headers, body = self._gate.turn_away(error, self.client, now - self._idle_since)
         lines = [STATUS_LINE[status]]
         lines += [b"%b: %b\r\n" % each for each in (*self.server_state.default_headers, *headers)]
         lines.append(b"content-length: %d\r\nconnection: close\r\n\r\n" % len(body))
-        if self.idle:  # or it would stand in the middle of another answer
-            self.transport.write(b"".join(lines) + body)
-            self.transport.write_eof()
-        else:
-            self.end_soon()
+        self.transport.write(b"".join(lines) + body)
+        self.transport.write_eof()
+
+    def _give_up_arriving(self) -> bool:
+        """Lets go of the request whose body is arriving, if there is one. Whether nothing else is under way."""
+        if self.idle or self.awaits_head or not self.cycle.more_body:
+            return self.idle
+        if self.pipeline:
+            self.pipeline.popleft()
+            return False
+        self.cycle.disconnected = True
+        self.cycle.message_event.set()
+        if self.cycle.response_started:
+            self.transport.close()
+        return not self.cycle.response_started
 
 
 class LastConnection(Connection):

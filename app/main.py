@@ -16,6 +16,7 @@ from app.model.saved_model import SavedModel
 from app.model.watch import Watch
 from app.reader import Reader
 from app.routes import explain, health, metrics, model, open_inference, page, predict, read, tf_serving
+from app.routes.body import ARRIVING_BYTES, Arriving
 from app.settings import Settings
 from app.telemetry.log import RequestLog
 from app.telemetry.observed import Observed
@@ -59,6 +60,7 @@ def create_app(settings: Settings, lifecycle: Lifecycle | None = None) -> FastAP
     app.state.lifecycle = lifecycle
     app.state.reader = None
     app.state.not_ready = NotReady.example
+    app.state.arriving = Arriving(max(ARRIVING_BYTES, settings.max_upload_bytes))
     problems.install(app)
     for routes in (page, predict, read, explain, model, health, metrics, open_inference, tf_serving):
         app.include_router(routes.router)

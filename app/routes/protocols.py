@@ -22,9 +22,10 @@ from app.model.engine import Probabilities
 from app.model.metadata import CLASSES
 from app.problems import protocol_examples
 from app.reader import Reader
+from app.routes.body import read_body
 from app.routes.dependencies import ReadyReader
 from app.routes.tensors import Input
-from app.routes.upload import SMALL_BYTES, read_body
+from app.routes.upload import SMALL_BYTES
 from app.settings import Settings
 
 LABELS = ("stable", "latest")  # of the served version

@@ -1,7 +1,6 @@
 """The bytes of the pictures in a request, within limits, however they were sent."""
 
 import asyncio
-import time
 from collections.abc import Callable
 
 import numpy as np
@@ -10,17 +9,15 @@ from starlette.requests import Request
 
 from app.errors import (
     NoPicture,
-    NotReady,
     RaggedImages,
     ServiceError,
-    TooManyBytes,
     TooManyParts,
     TooManyPictures,
-    TooSlow,
     UnknownFormat,
     WrongField,
 )
 from app.images.normalize import PIXELS, SIDE
+from app.routes.body import read_body
 from app.routes.form import Part, parse_form
 from app.settings import Settings
 
@@ -82,36 +79,6 @@ async def raw_images(request: Request, settings: Settings) -> NDArray[np.uint8]:
     if len(body) > settings.max_batch * PIXELS:
         raise _too_many_pictures(settings.max_batch)
     return np.frombuffer(body, np.uint8).reshape(-1, SIDE, SIDE)
-
-
-async def read_body(request: Request, settings: Settings) -> bytes:
-    """The whole body: its declared length is looked at first, and what really comes is counted all the same.
-
-    Raises: TooManyBytes, TooSlow, NotReady; ClientDisconnect, when the client goes away in the middle.
-    """
-    limit = settings.max_upload_bytes
-    declared = request.headers.get("content-length", "")
-    # who writes more than twenty digits means much; and Python refuses to read thousands of them
-    if declared.isdecimal() and int(declared[:20]) > limit:
-        raise TooManyBytes(f"Expected a body of at most {limit} bytes; received one that declares {declared[:20]}.")
-    chunks: list[bytes] = []
-    received = 0
-    try:
-        spent_s = time.perf_counter() - request.scope["state"]["started"]
-        async with asyncio.timeout(settings.receive_seconds - spent_s):
-            async for chunk in request.stream():
-                received += len(chunk)
-                if received > limit:
-                    raise TooManyBytes(f"Expected a body of at most {limit} bytes; received more.")
-                chunks.append(chunk)
-    except asyncio.CancelledError as error:
-        # the service ends and has waited long enough for this body; its client should learn so
-        raise NotReady("The service is stopping; try again in a second.") from error
-    except TimeoutError as error:
-        raise TooSlow(
-            f"Expected the whole body within {settings.receive_seconds:g} seconds; received {received} bytes by then."
-        ) from error
-    return b"".join(chunks)
 
 
 async def _parse(content_type: str, body: bytes, max_parts: int, too_many: Callable[[], ServiceError]) -> list[Part]:
