@@ -4,7 +4,7 @@ import asyncio
 import os
 import socket
 from contextlib import suppress
-from typing import Any
+from typing import Any, cast
 
 from uvicorn._types import ASGI3Application
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
@@ -19,6 +19,11 @@ class OneWriteProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(_OneWrite(transport, self.loop))  # type: ignore[arg-type]
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        # uvicorn tells the last request that has arrived, which needn't be the one that is being answered
+        cast(_OneWrite, self.transport).lose()
+        super().connection_lost(exc)
 
     @property
     def idle(self) -> bool:
@@ -78,6 +83,10 @@ class _OneWrite:
     def close(self) -> None:
         self._release()
         self._transport.close()
+
+    def lose(self) -> None:
+        """From now on there is nobody to write to."""
+        self.write = lambda data: None  # type: ignore[method-assign]
 
     def _release(self) -> None:
         held, self._held = self._held, None
