@@ -21,7 +21,8 @@ from benchmarks.processes import memory
 from tests.raw import connected, status_of
 from tests.support import SEVEN, Service, encode, running_service, waiting
 
-BIG = encode(Image.open(SEVEN).convert("L").resize((1680, 1680)), "BMP")  # 2.8 MB
+CARD = SEVEN.with_name("card.jpg")
+BIG = encode(Image.open(CARD).convert("L").resize((1800, 1500)), "BMP")  # 2.7 MB
 
 
 CHUNKED = b"POST /predict HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -29,8 +30,8 @@ MEGABYTE = b"100000\r\n" + b"\x00" * 0x100000 + b"\r\n"
 
 
 @pytest.fixture(scope="module")
-def service(tmp_path_factory: pytest.TempPathFactory, tiny_models: Path) -> Iterator[Service]:
-    with running_service(tmp_path_factory.mktemp("bodies"), "--model-dir", str(tiny_models)) as service:
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    with running_service(tmp_path_factory.mktemp("bodies")) as service:
         yield service
 
 
@@ -84,8 +85,8 @@ def test_what_was_not_read_leaves_no_file_behind(service: Service) -> None:
             break
 
 
-def test_without_room_for_files_bodies_stay_in_memory(tmp_path: Path, tiny_models: Path) -> None:
-    with running_service(tmp_path, "--model-dir", str(tiny_models)) as service:
+def test_without_room_for_files_bodies_stay_in_memory(tmp_path: Path) -> None:
+    with running_service(tmp_path) as service:
         limit_files(service, PIECE_BYTES + 1000)  # the second piece doesn't fit
         assert httpx.post(service.url + "/predict", content=in_pieces(BIG, 100_001)).status_code == 200
 
