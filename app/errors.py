@@ -33,6 +33,11 @@ class BrokenRequest(ServiceError):
     example = "Expected a request as HTTP/1.1 has it; received one that isn't: Invalid method encountered."
 
 
+class NoKey(ServiceError):
+    status, title = 401, "A key is needed"
+    example = "Expected a key of this service, as Authorization: Bearer KEY or X-API-Key: KEY; received none."
+
+
 class BrokenForm(ServiceError):
     status, title = 400, "The form can't be read"
     example = "Expected a complete multipart/form-data body; received one whose last boundary is missing."

@@ -9,11 +9,13 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp
 
 from app import __version__, problems
+from app.entrance import Entrance, refuse
 from app.errors import NotReady
 from app.hot_path import HotPath
 from app.lifecycle import Lifecycle
 from app.model.saved_model import SavedModel
 from app.model.watch import Watch
+from app.origins import allow_origins
 from app.reader import Reader
 from app.routes import explain, health, metrics, model, open_inference, page, predict, read, tf_serving
 from app.routes.body import ARRIVING_BYTES, Arriving
@@ -31,8 +33,16 @@ def create_service(settings: Settings, lifecycle: Lifecycle | None = None) -> AS
 
 
 def surround(app: FastAPI) -> ASGIApp:
-    """What stands around the application: ids, metrics and log, and the hot path in front of all."""
-    return HotPath(Observed(UnreadBody(app), RequestLog(app.state.settings.log_format)), app.state)
+    """What stands around the application: ids, metrics and log, and the hot path in front of all.
+
+    Before that, where they are wanted, who may ask, and which pages of other sites.
+    """
+    settings: Settings = app.state.settings
+    log = RequestLog(settings.log_format)
+    service: ASGIApp = HotPath(Observed(UnreadBody(app), log), app.state)
+    if settings.api_keys:
+        service = Entrance(service, Observed(UnreadBody(refuse), log), settings.api_keys, settings.metrics_open)
+    return allow_origins(service, settings.cors_origins) if settings.cors_origins else service
 
 
 def create_app(settings: Settings, lifecycle: Lifecycle | None = None) -> FastAPI:

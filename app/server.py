@@ -5,6 +5,7 @@ import logging.config
 import socket
 from collections.abc import Callable
 from functools import partial
+from ipaddress import ip_address
 from typing import Any
 
 import uvicorn
@@ -12,6 +13,7 @@ from starlette.types import ASGIApp
 
 from app.connection import Connection
 from app.gate import Gate
+from app.keys import SHORT
 from app.lifecycle import Lifecycle
 from app.listeners import BACKLOG, listen
 from app.settings import Settings
@@ -32,11 +34,20 @@ def serve(settings: Settings) -> None:
     logging.config.dictConfig(logging_config(settings.log_format))
     host, port = listeners[0].getsockname()[:2]
     log.info("listening on http://%s:%d", f"[{host}]" if ":" in host else host, port)
+    _warn(host, settings)
     if settings.workers > 1:
         run_workers(settings, listeners)
         log.info("stopped")
     else:
         serve_one(settings, listeners, Lifecycle())
+
+
+def _warn(host: str, settings: Settings) -> None:
+    """Says who may ask that one may not have thought of."""
+    if not settings.api_keys and not ip_address(host).is_loopback:
+        log.warning("everybody who reaches %s may ask: there are no DIGITS_API_KEYS", host)
+    if settings.api_keys.can_be_guessed:
+        log.warning("keys of less than %d characters can be guessed", SHORT)
 
 
 def serve_one(settings: Settings, listeners: list[socket.socket], lifecycle: Lifecycle) -> None:
@@ -70,6 +81,7 @@ def configure(service: Callable[..., Any], settings: Settings, **more: Any) -> u
         access_log=False,  # `app.telemetry.log` has a line for each request
         proxy_headers=False,  # nothing depends on who a proxy says the client is
         server_header=False,
+        headers=[("X-Content-Type-Options", "nosniff")],  # no browser takes an answer for what it doesn't say it is
         backlog=BACKLOG,
         **more,
     )

@@ -1,14 +1,38 @@
 """Every setting of the service: from the environment (`DIGITS_PORT`) or the command line (`--port`)."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic_core import PydanticCustomError
+
+from app.keys import Keys
 
 PREFIX = "DIGITS_"
 CHECKOUT = Path(__file__).resolve().parent.parent
+SECRET = ("api_keys",)  # never shown, not even when wrong
 LogFormat = Literal["text", "json", "off"]
+
+
+def _from_text(parse: Callable[[str], Any]) -> BeforeValidator:
+    """Has pydantic call `parse` for a text, and say what its ValueError says."""
+
+    def validate(given: object) -> object:
+        try:
+            return parse(given) if isinstance(given, str) else given
+        except ValueError as error:
+            raise PydanticCustomError("text", "{reason}", {"reason": str(error)}) from None
+
+    return BeforeValidator(validate)
+
+
+def _origins(text: str) -> tuple[str, ...]:
+    origins = tuple(filter(None, map(str.strip, text.split(","))))
+    if not all(each == "*" or re.fullmatch(r"https?://[\w.:\[\]-]+", each) for each in origins):
+        raise ValueError("each should be a scheme and a host, as https://example.org, or *")
+    return origins
 
 
 class SettingsError(ValueError):
@@ -18,7 +42,7 @@ class SettingsError(ValueError):
 class Settings(BaseModel):
     """All settings, checked. A field's description is what `--help` and README say of it."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True, protected_namespaces=())
 
     host: str = Field(
         "127.0.0.1", min_length=1, description="the address to listen on; 0.0.0.0 for every one (so in the container)"
@@ -43,6 +67,15 @@ class Settings(BaseModel):
     receive_seconds: float = Field(60, gt=0, le=3600, description="the longest time that a body may take to arrive")
     send_seconds: float = Field(
         60, gt=0, le=3600, description="the longest time that an answer may wait for its client to take it"
+    )
+    api_keys: Annotated[Keys, _from_text(Keys.parse)] = Field(
+        Keys(),
+        description="who may ask: keys with commas between them, or @ and a file of them; none: everybody",
+    )
+    metrics_open: bool = Field(True, description="whether `/metrics` is for those without a key, too")
+    cors_origins: Annotated[tuple[str, ...], _from_text(_origins)] = Field(
+        (),
+        description="sites whose pages may ask, as https://example.org, with commas between them; * for every one",
     )
     drain_seconds: float = Field(
         0,
@@ -75,8 +108,11 @@ class Settings(BaseModel):
             name = str(problems[0]["loc"][0])
             source = option(name) if name in options else variable(name)
             # a field that takes one thing or another has a message for each
-            expected = " or ".join(each["msg"].lower() for each in problems if each["loc"][0] == name)
-            raise SettingsError(f"{source}: {expected}; got {problems[0]['input']!r}.") from error
+            expected = " or ".join(
+                each["msg"][:1].lower() + each["msg"][1:] for each in problems if each["loc"][0] == name
+            )
+            got = "" if name in SECRET else f"; got {problems[0]['input']!r}"
+        raise SettingsError(f"{source}: {expected}{got}.")  # without what led to it, which shows the input
 
 
 def variable(name: str) -> str:

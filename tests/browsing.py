@@ -86,7 +86,7 @@ def opening(browser: Browser, home: str, complaints: list[str]) -> Iterator[Open
     """
     contexts = []
 
-    def open_page(url: str = home, **options: Any) -> Page:
+    def open_page(url: str = home, complaints: list[str] = complaints, **options: Any) -> Page:
         context = browser.new_context(**(DESKTOP | options))
         contexts.append(context)
         page = context.new_page()

@@ -1,6 +1,7 @@
 // The same question as a line for the terminal, and the drawing as the file that it names.
 
 import { toPng } from "./drawing.js";
+import { hasKey } from "./key.js";
 
 const element = (id) => document.getElementById(id);
 const quoted = (name) => (/^[\w.+-]+$/.test(name) ? name : `'${name.replaceAll("'", "'\\''")}'`);
@@ -8,7 +9,8 @@ const quoted = (name) => (/^[\w.+-]+$/.test(name) ? name : `'${name.replaceAll("
 export function offerCurl(strokes, photo) {
   const name = photo?.name ?? "digit.png";
   const url = new URL("predict", document.baseURI).href;
-  element("curl").textContent = `curl -F file=@${quoted(name)} ${url}`;
+  const key = hasKey() ? '-H "X-API-Key: $DIGITS_API_KEY" ' : "";
+  element("curl").textContent = `curl ${key}-F file=@${quoted(name)} ${url}`;
   element("copy").textContent = "Copy";
   element("save").hidden = strokes.length === 0;
   element("save").onclick = (event) => save(event, strokes);

@@ -71,6 +71,7 @@ for (const kind of ["choose", "take"]) {
 element("undo").addEventListener("click", undo);
 element("clear").addEventListener("click", clear);
 document.addEventListener("keydown", (event) => {
+  if (element("key").open) return; // what is typed there is for the dialog
   if ((event.ctrlKey || event.metaKey) && !event.shiftKey && event.key.toLowerCase() === "z") undo();
   else if (event.key === "Escape" || event.key === "Delete") clear();
   else return;

@@ -1,10 +1,12 @@
 // The answer: a numeral, a sentence, bars, the picture that the network saw and what decided; or a problem.
 
+import { fetchWithKey, hasKey } from "./key.js";
 import { percent, preparation, sentence, word } from "./words.js";
 
 const element = (id) => document.getElementById(id);
 const answerPart = element("answer");
 const SETTLED_MS = 600; // a screen reader hears the answer when it stays, and not each that passes by
+const PATIENCE_MS = 10_000; // for what the model is called
 const BUSY_MS = 400; // what is answered sooner needs no word that it is being read
 
 let labels = [..."0123456789"];
@@ -46,12 +48,12 @@ export function showAnswer(answer) {
 // The model's name, and the names of its classes: of some, those are not digits.
 export async function showModel() {
   try {
-    const response = await fetch("model");
+    const response = await fetchWithKey("model", PATIENCE_MS);
     if (!response.ok) return; // not loaded yet: the first answer asks again
     model = await response.json();
     labels = model.labels;
     element("model").textContent = `Model ${model.name}, version ${model.version}`;
-    element("report").hidden = !model.report;
+    element("report").hidden = !model.report || hasKey(); // a link takes no key along
     for (const [i, label] of labels.entries()) element("bars").children[i].firstChild.textContent = label;
   } catch {
     // the service is away; whoever draws is told so

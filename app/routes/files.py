@@ -8,8 +8,10 @@ from starlette.responses import Response
 
 HTML = "text/html; charset=utf-8"
 HEADERS = {
-    "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
+    "X-Frame-Options": "DENY",  # for browsers that don't know frame-ancestors
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
     # kept, but asked about each time: after an update nobody has a new page with an old script
     "Cache-Control": "no-cache",
 }

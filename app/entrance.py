@@ -1,0 +1,58 @@
+"""Who may come in, where there are keys: those who have one, and everybody to what shows nothing of the model."""
+
+from collections.abc import Iterable
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from app.errors import NoKey
+from app.keys import Keys
+from app.problems import answer_to
+from app.telemetry.request_id import request_id
+
+# Whatever isn't named here takes a key, also what is added one day.
+OPEN = frozenset(
+    ("/", "/livez", "/readyz", "/health", "/healthz", "/v2/health/live", "/v2/health/ready", "/docs", "/openapi.json")
+)
+OPEN_FOLDER = "/page/"
+METRICS = "/metrics"
+
+
+def is_open(path: str, metrics_are_open: bool) -> bool:
+    """Whether everybody may ask for it."""
+    return path in OPEN or path.startswith(OPEN_FOLDER) or (metrics_are_open and path == METRICS)
+
+
+class Entrance:
+    """ASGI middleware in front of all: who has no key gets to `refused` instead of `service`."""
+
+    def __init__(self, service: ASGIApp, refused: ASGIApp, keys: Keys, metrics_are_open: bool) -> None:
+        self._service, self._refused = service, refused
+        self._keys = keys
+        self._metrics_are_open = metrics_are_open
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        may = (
+            scope["type"] != "http"
+            or is_open(scope["path"], self._metrics_are_open)
+            or any(map(self._keys.know, _given(scope["headers"])))
+        )
+        await (self._service if may else self._refused)(scope, receive, send)
+
+
+def _given(headers: Iterable[tuple[bytes, bytes]]) -> Iterable[bytes]:
+    """`Authorization: Bearer KEY` (RFC 6750, 2.1) and `X-API-Key: KEY`."""
+    for name, value in headers:
+        if name == b"x-api-key":
+            yield value
+        elif name == b"authorization":
+            scheme, _, key = value.partition(b" ")
+            if scheme.lower() == b"bearer":
+                yield key.strip()
+
+
+async def refuse(scope: Scope, receive: Receive, send: Send) -> None:
+    """ASGI application: answers 401, and reads nothing."""
+    status, headers, body = answer_to(NoKey(), request_id(scope), scope["path"])
+    headers += [(b"www-authenticate", b"Bearer"), (b"content-length", b"%d" % len(body))]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
