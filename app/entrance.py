@@ -10,9 +10,8 @@ from app.problems import answer_to
 from app.telemetry.request_id import request_id
 
 # Whatever isn't named here takes a key, also what is added one day.
-OPEN = frozenset(
-    ("/", "/livez", "/readyz", "/health", "/healthz", "/v2/health/live", "/v2/health/ready", "/docs", "/openapi.json")
-)
+OPEN = frozenset(("/", "/docs", "/redoc", "/openapi.json"))
+OPEN |= {"/livez", "/readyz", "/health", "/healthz", "/v2/health/live", "/v2/health/ready"}
 OPEN_FOLDER = "/page/"
 METRICS = "/metrics"
 

@@ -8,7 +8,7 @@ from functools import partial
 from fastapi import FastAPI
 from starlette.types import ASGIApp
 
-from app import __version__, problems
+from app import __version__, openapi, problems
 from app.entrance import Entrance, refuse
 from app.errors import NotReady
 from app.hot_path import HotPath
@@ -72,8 +72,11 @@ def create_app(settings: Settings, lifecycle: Lifecycle | None = None) -> FastAP
     app.state.not_ready = NotReady.example
     app.state.arriving = Arriving(max(ARRIVING_BYTES, settings.max_upload_bytes))
     problems.install(app)
-    for routes in (page, predict, read, explain, model, health, metrics, open_inference, tf_serving):
-        app.include_router(routes.router)
+    rooms = (page, predict, read, explain, model, health, metrics, open_inference, tf_serving)
+    app.state.methods = problems.methods_by_path(room.router for room in rooms)
+    for room in rooms:
+        app.include_router(room.router)
+    openapi.complete(app)
     return app
 
 

@@ -4,20 +4,21 @@ Below /v1 and /v2 it is `{"error": ...}`, as the protocols there have it.
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from http import HTTPStatus
 from typing import Any
 
 import orjson
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
 from app.errors import BadQuery, NotFound, ServiceError, WrongMethod
 from app.telemetry.metrics import count_refusal
-from app.telemetry.observed import GONE
+from app.telemetry.observed import GONE, route_of
 from app.telemetry.request_id import request_id
 
 log = logging.getLogger("digits")
@@ -54,6 +55,15 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, _answer_http_exception)
     app.add_exception_handler(ClientDisconnect, _answer_nobody)
     app.add_exception_handler(Exception, _answer_our_fault)
+
+
+def methods_by_path(routers: Iterable[APIRouter]) -> dict[str, set[str]]:
+    """What each path takes. The framework names the methods of a path's first route alone; HEAD has one of its own."""
+    methods: dict[str, set[str]] = {}
+    for route in (route for router in routers for route in router.routes):
+        if isinstance(route, APIRoute):
+            methods.setdefault(route.path, set()).update(route.methods or ())
+    return methods
 
 
 def examples(*kinds: type[ServiceError]) -> dict[int | str, dict[str, Any]]:
@@ -95,7 +105,7 @@ def answer_to(error: Exception, id_of_request: str, path: str = "") -> tuple[int
         log.error("request %s failed", id_of_request, exc_info=error)
         error = ServiceError()
     media_type, status, body = MEDIA_TYPE, error.status, refusal(error, id_of_request)
-    if _is_of_a_protocol(path):
+    if is_of_a_protocol(path):
         media_type, status = PROTOCOL_MEDIA_TYPE, INVALID_ARGUMENT.get(status, status)
         body = {"error": error.detail}
     headers = [(b"content-type", media_type.encode("ascii"))]
@@ -104,7 +114,8 @@ def answer_to(error: Exception, id_of_request: str, path: str = "") -> tuple[int
     return status, headers, orjson.dumps(body)
 
 
-def _is_of_a_protocol(path: str) -> bool:
+def is_of_a_protocol(path: str) -> bool:
+    """Whether errors of this path are `{"error": ...}`."""
     return path[:3] in PROTOCOLS and path[3:4] in ("", "/")
 
 
@@ -134,6 +145,9 @@ async def _answer_http_exception(request: Request, error: Exception) -> Response
     assert isinstance(error, HTTPException)
     if error.status_code == WrongMethod.status:
         allowed = (error.headers or {}).get("Allow", "")
+        of_path = request.app.state.methods.get(route_of(request.scope), ())
+        if of_path and request.method not in of_path:  # or it was a route itself that refused the method
+            allowed = ", ".join(sorted(of_path))
         response = _respond(request, WrongMethod(f"This path takes {allowed}; received {request.method}."))
         response.headers["Allow"] = allowed
         return response

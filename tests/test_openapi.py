@@ -6,7 +6,11 @@ import httpx
 import pytest
 
 from app import errors
+from app.entrance import OPEN
+from app.keys import Keys
+from app.main import create_app
 from app.routes.schemas import BatchPrediction, ExplainedPrediction, Prediction, ReadingOut
+from app.settings import Settings
 from tests.support import band, encode
 
 
@@ -29,11 +33,11 @@ def test_the_page_is_there(client: httpx.Client) -> None:
         ("post", "/predict/batch", ["200", "400", "408", "413", "415", "422", "500", "503"]),
         ("post", "/read", ["200", "400", "408", "413", "415", "422", "500", "501", "503"]),
         ("post", "/explain", ["200", "400", "408", "413", "415", "422", "500", "501", "503"]),
-        ("get", "/model", ["200", "500", "503"]),
-        ("get", "/model/report", ["200", "404", "500", "503"]),
-        ("get", "/readyz", ["200", "500", "503"]),
-        ("get", "/livez", ["200"]),
-        ("get", "/metrics", ["200"]),
+        ("get", "/model", ["200", "400", "408", "413", "500", "503"]),
+        ("get", "/model/report", ["200", "400", "404", "408", "413", "500", "503"]),
+        ("get", "/readyz", ["200", "400", "408", "413", "500", "503"]),
+        ("get", "/livez", ["200", "400", "408", "413", "500", "503"]),
+        ("get", "/metrics", ["200", "400", "408", "413", "500", "503"]),
     ],
 )
 def test_every_status_is_declared(paths: dict[str, Any], method: str, path: str, statuses: list[str]) -> None:
@@ -53,7 +57,17 @@ def test_every_error_has_an_example_with_its_status(paths: dict[str, Any]) -> No
                 seen.add(name)
     children = {each.__name__ for each in errors.ServiceError.__subclasses__()} | {"ServiceError"}
     of_protocols = {"BadTensors", "UnknownModel", "NotOffered"}
-    assert seen == children - of_protocols - {"NotFound", "WrongMethod"}  # these two belong to no route
+    # the first two belong to no route, the last is there where there are keys
+    assert seen == children - of_protocols - {"NotFound", "WrongMethod", "NoKey"}
+
+
+def test_keys_are_declared_where_they_are_wanted(client: httpx.Client) -> None:
+    document = create_app(Settings(api_keys=Keys(["a-key"]), metrics_open=False)).openapi()
+    for path, operations in document["paths"].items():
+        for operation in operations.values():
+            assert ("401" in operation["responses"]) == ("security" in operation) == (path not in OPEN)
+    assert set(document["components"]["securitySchemes"]) == {"bearer", "header"}
+    assert "securitySchemes" not in client.get("/openapi.json").json()["components"]
 
 
 def test_the_examples_of_answers_fit_their_schemas() -> None:
