@@ -16,15 +16,17 @@ class ServiceError(Exception):
     status: ClassVar[int] = 500
     title: ClassVar[str] = "Internal error"
     example: ClassVar[str] = "The service failed; its log has the reason under this request's id."
-    retry_after_s: ClassVar[int | None] = None
+    retry_after_s: int | None = None
     slug: ClassVar[str] = "service-error"
 
     def __init_subclass__(cls) -> None:
         """`slug`: what the problem's type and the metrics call it, unknown-format for UnknownFormat."""
         cls.slug = re.sub(r"(?<!^)(?=[A-Z])", "-", cls.__name__).lower()
 
-    def __init__(self, detail: str = "") -> None:
+    def __init__(self, detail: str = "", retry_after_s: int | None = None) -> None:
         self.detail = detail or self.example
+        if retry_after_s is not None:
+            self.retry_after_s = retry_after_s
         super().__init__(self.detail)
 
 

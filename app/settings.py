@@ -65,6 +65,7 @@ class Settings(BaseModel):
     )
     head_seconds: float = Field(10, gt=0, le=3600, description="the longest time that a head may take to arrive")
     receive_seconds: float = Field(60, gt=0, le=3600, description="the longest time that a body may take to arrive")
+    answer_seconds: float = Field(60, gt=0, le=3600, description="the longest time that an answer may take; then 503")
     send_seconds: float = Field(
         60, gt=0, le=3600, description="the longest time that an answer may wait for its client to take it"
     )

@@ -8,6 +8,7 @@ from app.errors import BadQuery, CannotExplain, TooManyParts
 from app.problems import examples
 from app.routes.answers import JSON, explanation, to_json
 from app.routes.dependencies import CurrentSettings, ReadyReader
+from app.routes.leaving import unless_gone
 from app.routes.predict import FORM_ERRORS, ONE_PICTURE, PICTURE_ERRORS, Fit, Preview
 from app.routes.schemas import ExplainedPrediction
 from app.routes.upload import one_picture
@@ -31,5 +32,5 @@ async def explain(
     from a black picture to this one: they add up to the difference of the two log-probabilities.
     """
     data = await one_picture(request, settings)
-    answer, why = await reader.explain(data, fit == "auto", preview)
+    answer, why = await unless_gone(request, settings, reader.explain(data, fit == "auto", preview))
     return Response(to_json(explanation(answer, why, reader.model)), media_type=JSON)

@@ -19,6 +19,7 @@ from app.problems import protocol_examples
 from app.routes.answers import JSON, to_json
 from app.routes.dependencies import CurrentLifecycle, CurrentSettings, ReadyReader
 from app.routes.health import readyz
+from app.routes.leaving import unless_gone
 from app.routes.protocols import READ_ERRORS, STATUS_ERRORS, Served, body_of, parsed_body, probabilities_of
 from app.routes.tensors import (
     BYTES,
@@ -158,7 +159,7 @@ async def infer(request: Request, reader: Served, settings: CurrentSettings) -> 
     header = request.headers.get(HEADER)
     parse = partial(_parse, header=header, max_batch=settings.max_batch)
     asked = await parsed_body(request, reader, settings, parse)
-    return _respond(asked, await probabilities_of(reader, asked.given), reader.model)
+    return _respond(asked, await unless_gone(request, settings, probabilities_of(reader, asked.given)), reader.model)
 
 
 def _parse(body: bytes, header: str | None, max_batch: int) -> Asked:

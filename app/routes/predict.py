@@ -32,6 +32,7 @@ from app.problems import examples, refusal
 from app.reader import Reader
 from app.routes.answers import JSON, batch, picture, prediction, reading, to_json
 from app.routes.dependencies import CurrentSettings, ReadyReader
+from app.routes.leaving import unless_gone
 from app.routes.schemas import BatchPrediction, Prediction
 from app.routes.upload import OCTETS, kind_of, many_pictures, one_picture, raw_images
 from app.settings import Settings
@@ -75,7 +76,7 @@ async def predict(
     What isn't 28x28 pixels as MNIST's are is made so: the digit is found, cropped, scaled and centred.
     """
     data = await one_picture(request, settings)
-    answer = await reader.read(data, fit == "auto", preview)
+    answer = await unless_gone(request, settings, reader.read(data, fit == "auto", preview))
     return Response(to_json(prediction(answer, reader.model)), media_type=JSON)
 
 
@@ -99,7 +100,7 @@ async def predict_batch(request: Request, reader: ReadyReader, settings: Current
         refusal(each, request_id(request.scope))
         if isinstance(each, ServiceError)
         else {**reading(each), "picture": picture(each.picture)}
-        for each in await reader.read_many(files)
+        for each in await unless_gone(request, settings, reader.read_many(files))
     ]
     return Response(to_json(batch(results, reader.model)), media_type=JSON)
 

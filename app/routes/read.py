@@ -17,6 +17,7 @@ from app.errors import (
 from app.problems import examples
 from app.routes.answers import JSON, rows, to_json
 from app.routes.dependencies import CurrentSettings, ReadyReader
+from app.routes.leaving import unless_gone
 from app.routes.predict import FORM_ERRORS, ONE_PICTURE
 from app.routes.schemas import ReadingOut
 from app.routes.upload import one_picture
@@ -40,5 +41,5 @@ async def read(request: Request, reader: ReadyReader, settings: CurrentSettings)
     Dots, dashes, ruled lines and boxes are left out.
     """
     data = await one_picture(request, settings)
-    found = await reader.read_rows(data)
+    found = await unless_gone(request, settings, reader.read_rows(data))
     return Response(to_json(rows(found, reader.model)), media_type=JSON)

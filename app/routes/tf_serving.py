@@ -17,6 +17,7 @@ from app.problems import protocol_examples
 from app.reader import Reader
 from app.routes.answers import JSON, to_json
 from app.routes.dependencies import CurrentSettings, ReadyReader
+from app.routes.leaving import unless_gone
 from app.routes.predict import PICTURE_ERRORS
 from app.routes.protocols import (
     READ_ERRORS,
@@ -84,7 +85,7 @@ async def predict(request: Request, reader: Served, settings: CurrentSettings) -
     Also of `/v1/models/{model}/versions/{version}` and `.../labels/{label}`, as the others.
     """
     asked = await parsed_body(request, reader, settings, partial(_parse, max_batch=settings.max_batch))
-    return _respond(asked, await probabilities_of(reader, asked.given))
+    return _respond(asked, await unless_gone(request, settings, probabilities_of(reader, asked.given)))
 
 
 @router.post(
@@ -99,7 +100,7 @@ async def classify(request: Request, reader: Served, settings: CurrentSettings) 
     """For each of `examples`, the ten labels with their probabilities."""
     given = await parsed_body(request, reader, settings, partial(_parse_examples, max_batch=settings.max_batch))
     labels = reader.model.metadata.labels
-    rows = (await probabilities_of(reader, given)).tolist()
+    rows = (await unless_gone(request, settings, probabilities_of(reader, given))).tolist()
     return Response(to_json({"result": [list(zip(labels, row, strict=True)) for row in rows]}), media_type=JSON)
 
 
@@ -120,7 +121,10 @@ async def regress(reader: Served) -> None:
 async def explain(request: Request, reader: Served, settings: CurrentSettings) -> Response:
     """`instances` → `explanations`, as POST /explain has them."""
     asked = await parsed_body(request, reader, settings, partial(_parse, max_batch=settings.max_batch))
-    return Response(to_json({"explanations": await _explanations(reader, asked.given)}), media_type=JSON)
+    return Response(
+        to_json({"explanations": await unless_gone(request, settings, _explanations(reader, asked.given))}),
+        media_type=JSON,
+    )
 
 
 @router.get("/v1/models", summary="The models", responses=protocol_examples(NotReady))

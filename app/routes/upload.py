@@ -37,6 +37,7 @@ async def one_picture(request: Request, settings: Settings) -> bytes:
     Raises: a ServiceError, when there is no picture, more than one, too many bytes, or another content type.
     """
     content_type, kind = request.headers.get("content-type", ""), kind_of(request)
+    _check_room(request)
     if kind == FORM:
         body = await read_body(request, settings)
         parts = await _parse(content_type, body, MAX_PARTS, TooManyParts)
@@ -60,6 +61,7 @@ async def many_pictures(request: Request, settings: Settings) -> list[bytes]:
     content_type, kind = request.headers.get("content-type", ""), kind_of(request)
     if kind != FORM:
         raise _wrong_type(kind, "/predict/batch -F files=@one.png -F files=@two.png", f"{FORM} or {OCTETS}")
+    _check_room(request)
     body = await read_body(request, settings)
     parts = await _parse(content_type, body, settings.max_batch, lambda: _too_many_pictures(settings.max_batch))
     _check_fields(parts, "files")
@@ -79,6 +81,13 @@ async def raw_images(request: Request, settings: Settings) -> NDArray[np.uint8]:
     if len(body) > settings.max_batch * PIXELS:
         raise _too_many_pictures(settings.max_batch)
     return np.frombuffer(body, np.uint8).reshape(-1, SIDE, SIDE)
+
+
+def _check_room(request: Request) -> None:
+    """Refuses what would have to wait for too long before it is sent. Raises: Overloaded."""
+    length = request.headers.get("content-length", "")
+    if not (length.isdecimal() and len(length) < 6):  # most of what is smaller is quick
+        request.app.state.reader.check_room()
 
 
 async def _parse(content_type: str, body: bytes, max_parts: int, too_many: Callable[[], ServiceError]) -> list[Part]:
