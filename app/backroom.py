@@ -26,7 +26,8 @@ QUEUE = 3
 # to do, than that: a few who come at once are no overload.
 QUEUE_SECONDS, BURST_SECONDS = 0.05, 0.3
 FIRST_SECONDS = 1.0
-NEWS = 0.2  # the weight of the last step among those that say what one takes
+# What a step takes is the mean of the last ones: so much at first, and this is the weight of each that comes.
+STEP_SECONDS, NEWS = 0.02, 0.2
 
 
 class _Work:
@@ -65,7 +66,7 @@ class Backroom:
     def __init__(self) -> None:
         self._pool = ThreadPoolExecutor(1, "pictures", self._step_back)
         self._turns: deque[_Work] = deque()  # of those who wait; each is announced to the pool once a turn
-        self._step_s = 0.0  # what a step takes, by the clock: the mean of the last few
+        self._step_s = STEP_SECONDS
         self._clock: int | None = None  # of the thread's CPU time
         self._used_s = 0.0  # of it, when the loop looked last
         self._under_way = 0

@@ -4,7 +4,7 @@ import asyncio
 from typing import Any, cast
 
 import httptools
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
 from app.errors import BrokenRequest, Overloaded, ServiceError, TooManyBytes, TooSlow
 from app.gate import MAX_HEAD_BYTES, Gate
@@ -15,6 +15,10 @@ END_OF_HEAD = b"\r\n\r\n"
 MAX_STRAY_BYTES = 512 * 1024
 # Requests of one client that wait for an earlier one's answer, 3 KB each. uvicorn has no limit.
 MAX_PIPELINED = 64
+
+
+# A client that has said all may be waiting for its answer (`nc -N`), or have gone, which looks the same.
+HALF_CLOSED_SECONDS = 5.0
 
 
 class Connection(OneWriteProtocol):
@@ -62,10 +66,11 @@ class Connection(OneWriteProtocol):
         super().on_body(body)
 
     def eof_received(self) -> bool:  # type: ignore[override]
-        """A client that has said all is still answered; one that breaks off in the middle has gone."""
+        """A client that has said all is still answered, if it is soon; one that breaks off in the middle has gone."""
         if self.idle or self.cycle.more_body or self._refused:
             return False
         self.end_soon()
+        self.loop.call_later(HALF_CLOSED_SECONDS, self._give_up, self.cycle)
         return True
 
     @property
@@ -149,6 +154,13 @@ class Connection(OneWriteProtocol):
         lines.append(b"content-length: %d\r\nconnection: close\r\n\r\n" % len(body))
         self.transport.write(b"".join(lines) + body)
         self.transport.write_eof()
+
+    def _give_up(self, cycle: RequestResponseCycle) -> None:
+        """Ends what is done for a client that may be there, but has most likely gone."""
+        if not cycle.response_complete:
+            cycle.disconnected = True
+            cycle.message_event.set()
+            self.transport.close()
 
     def _give_up_arriving(self) -> bool:
         """Lets go of the request whose body is arriving, if there is one. Whether nothing else is under way."""

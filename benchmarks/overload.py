@@ -71,8 +71,10 @@ async def one_by_one(port: int, requests: list[tuple[bytes, int]], count: int, p
 
 async def at_random(port: int, requests: list[tuple[bytes, int]], rate: float, seconds: float) -> list[Seen]:
     """Open loop: `rate` a second, as if each were sent by somebody else (Poisson)."""
-    chance, tasks, end = random.Random(0), [], time.monotonic() + seconds  # noqa: S311
+    chance = random.Random(0)  # noqa: S311
+    tasks: list[asyncio.Task[Seen]] = []
     due = time.monotonic()
+    end = due + seconds
     while due < end:
         due += chance.expovariate(rate)
         await asyncio.sleep(max(0, due - time.monotonic()))
@@ -83,6 +85,13 @@ async def at_random(port: int, requests: list[tuple[bytes, int]], rate: float, s
 def percentile_ms(seen: list[Seen], share: float) -> float:
     """Of the times that answers took."""
     return float(np.percentile([each.seconds for each in seen], share)) * 1e3 if seen else 0.0
+
+
+def times_of(seen: list[Seen]) -> str:
+    """In words."""
+    return ", ".join(
+        f"{name} {percentile_ms(seen, at):.1f} ms" for name, at in (("p50", 50), ("p99", 99), ("worst", 100))
+    )
 
 
 async def measure(server: Server, seconds: float) -> int:
@@ -110,17 +119,11 @@ async def measure(server: Server, seconds: float) -> int:
     slow = percentile_ms(good, 99) / percentile_ms(quiet, 99)
     recovered = [each for each in again if each.at > over + 1]
     back = percentile_ms(recovered, 50) / percentile_ms(quiet, 50)
-    say(
-        f"quiet: {capacity:.1f} photographs a second; p50 {percentile_ms(quiet, 50):.0f} ms, p99 {percentile_ms(quiet, 99):.0f} ms"
-    )
-    say(
-        f"offered {len(seen) / seconds:.0f} a second for {seconds:g} s ({len(seen) / seconds / capacity:.1f} times that): "
-        f"{len(good)} answered ({len(good) / seconds:.1f} a second), {len(refused)} refused, {others} neither"
-    )
-    say(f"answered: p50 {percentile_ms(good, 50):.0f} ms, p99 {percentile_ms(good, 99):.0f} ms, {slow:.1f} times quiet")
-    say(
-        f"503: p50 {percentile_ms(refused, 50):.1f} ms, p99 {percentile_ms(refused, 99):.1f} ms, worst {percentile_ms(refused, 100):.1f} ms"
-    )
+    offered = len(seen) / seconds
+    say(f"quiet: {capacity:.1f} photographs a second, {times_of(quiet)}")
+    say(f"offered: {offered:.0f} a second for {seconds:g} s, {offered / capacity:.1f} times as many")
+    say(f"answered: {len(good)}, {times_of(good)}: p99 is {slow:.1f} times that of quiet")
+    say(f"refused (503): {len(refused)}, {times_of(refused)}; neither: {others}")
     say(
         f"small ones beside: p99 {percentile_ms(smalls, 99):.1f} ms (quiet {percentile_ms(quiet_small, 99):.1f}), "
         f"{sum(each.status != 200 for each in smalls)} refused"
