@@ -25,7 +25,7 @@ from app.backroom import QUEUE, Backroom
 from app.errors import Overloaded
 from app.settings import Settings
 from tests.conftest import serving
-from tests.raw import connected, post, status_of
+from tests.raw import connected, post, received_to_the_end, status_of
 from tests.support import SEVEN, SHIPPED_VERSION, Service, encode, running_service, waiting
 
 PHOTOGRAPH = encode(np.random.default_rng(0).integers(0, 256, (3000, 4000), np.uint8), "JPEG", quality=60)
