@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from app.model.runtime import ONE_THREAD, prepare_tensorflow
 from app.model.versions import ModelError, choose_version
-from app.settings import Settings, SettingsError, option, variable
+from app.settings import Settings, SettingsError, default_of, option, variable
 
 EPILOG = """\
 examples:
@@ -53,7 +53,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     for name, field in Settings.model_fields.items():
         parser.add_argument(
-            option(name), metavar=name.upper(), help=f"{field.description} ({variable(name)}, {field.default})"
+            option(name), metavar=name.upper(), help=f"{field.description} ({variable(name)}, {default_of(name)})"
         )
     return parser
 

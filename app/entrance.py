@@ -51,7 +51,9 @@ def _given(headers: Iterable[tuple[bytes, bytes]]) -> Iterable[bytes]:
 
 async def refuse(scope: Scope, receive: Receive, send: Send) -> None:
     """ASGI application: answers 401, and reads nothing."""
-    status, headers, body = answer_to(NoKey(), request_id(scope), scope["path"])
+    received = "another" if any(True for _ in _given(scope["headers"])) else "none"
+    expected = "Expected a key of this service, as 'Authorization: Bearer KEY' or 'X-API-Key: KEY'"
+    status, headers, body = answer_to(NoKey(f"{expected}; received {received}."), request_id(scope), scope["path"])
     headers += [(b"www-authenticate", b"Bearer"), (b"content-length", b"%d" % len(body))]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

@@ -37,7 +37,7 @@ class BrokenRequest(ServiceError):
 
 class NoKey(ServiceError):
     status, title = 401, "A key is needed"
-    example = "Expected a key of this service, as Authorization: Bearer KEY or X-API-Key: KEY; received none."
+    example = "Expected a key of this service, as 'Authorization: Bearer KEY' or 'X-API-Key: KEY'; received none."
 
 
 class BrokenForm(ServiceError):

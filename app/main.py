@@ -9,13 +9,13 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp
 
 from app import __version__, openapi, problems
+from app.cross_origin import CrossOrigin
 from app.entrance import Entrance, refuse
 from app.errors import NotReady
 from app.hot_path import HotPath
 from app.lifecycle import Lifecycle
 from app.model.saved_model import SavedModel
 from app.model.watch import Watch
-from app.origins import allow_origins
 from app.reader import Reader
 from app.routes import explain, health, metrics, model, open_inference, page, predict, read, tf_serving
 from app.routes.body import ARRIVING_BYTES, Arriving
@@ -38,11 +38,11 @@ def surround(app: FastAPI) -> ASGIApp:
     Before that, where they are wanted, who may ask, and which pages of other sites.
     """
     settings: Settings = app.state.settings
-    log = RequestLog(settings.log_format)
-    service: ASGIApp = HotPath(Observed(UnreadBody(app), log), app.state)
+    observe = partial(Observed, log=RequestLog(settings.log_format))
+    service: ASGIApp = HotPath(observe(UnreadBody(app)), app.state)
     if settings.api_keys:
-        service = Entrance(service, Observed(UnreadBody(refuse), log), settings.api_keys, settings.metrics_open)
-    return allow_origins(service, settings.cors_origins) if settings.cors_origins else service
+        service = Entrance(service, observe(UnreadBody(refuse)), settings.api_keys, settings.metrics_open)
+    return CrossOrigin(service, settings.cors_origins, observe) if settings.cors_origins else service
 
 
 def create_app(settings: Settings, lifecycle: Lifecycle | None = None) -> FastAPI:

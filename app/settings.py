@@ -74,8 +74,8 @@ class Settings(BaseModel):
         description="who may ask: keys with commas between them, or @ and a file of them; none: everybody",
     )
     metrics_open: bool = Field(True, description="whether `/metrics` is for those without a key, too")
-    cors_origins: Annotated[tuple[str, ...], _from_text(_origins)] = Field(
-        (),
+    cors_origins: Annotated[tuple[str, ...] | None, _from_text(_origins)] = Field(
+        None,
         description="sites whose pages may ask, as https://example.org, with commas between them; * for every one",
     )
     drain_seconds: float = Field(
@@ -114,6 +114,12 @@ class Settings(BaseModel):
             )
             got = "" if name in SECRET else f"; got {problems[0]['input']!r}"
         raise SettingsError(f"{source}: {expected}{got}.")  # without what led to it, which shows the input
+
+
+def default_of(name: str) -> str:
+    """A field's default, as `--help` and README have it."""
+    default = Settings.model_fields[name].default
+    return "none" if default is None else str(default)
 
 
 def variable(name: str) -> str:

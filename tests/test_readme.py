@@ -19,8 +19,8 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from app.main import create_app
-from app.settings import Settings, variable
-from tests.support import CHECKOUT, README, SHIPPED, SHIPPED_VERSIONS, waiting
+from app.settings import Settings, default_of, variable
+from tests.support import CHECKOUT, README, SHIPPED, SHIPPED_VERSION, SHIPPED_VERSIONS, waiting
 
 BLOCKS = re.findall(r"```(\w*)\n(.*?)```", README, re.S)
 COMMANDS = [line for language, text in BLOCKS if language == "sh" for line in text.splitlines()]
@@ -44,7 +44,8 @@ ELSEWHERE = {
     "make image": "is built and run by tests/container",
     "docker run --rm -p 8000:8000 digits": "is built and run by tests/container",
 }
-RUN_HERE = [command for command in COMMANDS if command not in ELSEWHERE and command != "make serve"]
+WITH_KEYS = [command for command in COMMANDS if "/tmp/digits-keys" in command]  # the first two make them and serve
+RUN_HERE = [each for each in COMMANDS if each not in {*ELSEWHERE, *WITH_KEYS, "make serve"}]
 
 
 @pytest.fixture(scope="module")
@@ -63,9 +64,7 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def port(checkout: Path) -> Iterator[int]:
     """`make serve` as README says it, but for the port."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = int(free.getsockname()[1])
+    port = free_port()
     log = checkout.parent / "serve.log"
     with log.open("w") as file:
         command = ["make", "serve", f"PORT={port}"]
@@ -79,6 +78,12 @@ def port(checkout: Path) -> Iterator[int]:
     process.wait(20)  # make itself ends by the signal
     assert "stopped" in log.read_text()
     assert "Traceback" not in log.read_text()
+
+
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
 
 
 def is_ready(port: int) -> bool:
@@ -153,10 +158,30 @@ def test_every_command_is_run_somewhere() -> None:
     assert "make check" in (CHECKOUT / ".ci" / "run").read_text()
 
 
+def test_whoever_has_a_key_may_ask(checkout: Path, tmp_path: Path) -> None:
+    port, environment = free_port(), os.environ | {"DIGITS_MODEL_VERSION": f"{SHIPPED_VERSION}"}
+    make, serve, *asks = [
+        each.replace("8001", f"{port}").replace("/tmp/digits-keys", f"{tmp_path}/keys") for each in WITH_KEYS
+    ]
+    subprocess.run(make, shell=True, check=True)
+    assert (tmp_path / "keys").stat().st_mode & 0o777 == 0o600
+    service = subprocess.Popen(f"exec env {serve}", shell=True, cwd=checkout, env=environment)
+    for _ in waiting("the service with keys"):
+        assert service.poll() is None
+        if is_ready(port):
+            break
+    assert httpx.get(f"http://127.0.0.1:{port}/model").status_code == 401
+    for ask, expected in zip(asks, ['"digit":5', "seven.png,7,"], strict=True):
+        done = subprocess.run(ask, shell=True, cwd=checkout, capture_output=True, text=True, timeout=60, check=True)
+        assert expected in done.stdout
+    service.terminate()
+    assert service.wait(20) == 0
+
+
 def test_the_table_of_settings_is_the_class() -> None:
     rows = ["| setting | default | what |", "|---|---|---|"]
     for name, field in Settings.model_fields.items():
-        default = f"{field.default}".replace(str(CHECKOUT), "(checkout)")
+        default = default_of(name).replace(str(CHECKOUT), "(checkout)")
         rows.append(f"| `{variable(name)}` | {default} | {field.description} |")
     assert "\n".join(rows) in README
 

@@ -1,6 +1,6 @@
 // Asks the service: one request at a time, and of those that wait only the latest, for the others are out of date.
 
-import { fetchWithKey } from "./key.js";
+import { ask } from "./key.js";
 
 const PAUSE_MS = 80; // between requests while one draws: faster than one can read, and easy on the service
 const PATIENCE_MS = 60_000; // for a large photo over a slow line
@@ -9,8 +9,6 @@ const UNREACHABLE = {
   title: "The service can’t be reached",
   detail: "It may have been stopped. Whatever is drawn or chosen next is a new try.",
 };
-
-const NO_KEY = { title: "This service wants a key", detail: "Reload the page to be asked for it again." };
 
 export class Asking {
   #ways = ["explain", "predict"]; // the second for models that can't be explained
@@ -60,12 +58,9 @@ export class Asking {
 
   async #send(picture) {
     try {
-      const response = await fetchWithKey(`${this.#ways[0]}?preview=true`, PATIENCE_MS, {
-        method: "POST",
-        headers: { "Content-Type": "application/octet-stream" }, // the service looks at the bytes, not at names
-        body: picture,
-      });
-      if (response.status === 401) return { problem: NO_KEY };
+      const headers = { "Content-Type": "application/octet-stream" }; // the service looks at the bytes, not at names
+      const options = { method: "POST", headers, body: picture };
+      const response = await ask(`${this.#ways[0]}?preview=true`, options, PATIENCE_MS);
       const document = await response.json();
       if (response.ok) return { answer: document };
       if (response.status === 501 && this.#ways.length > 1) {

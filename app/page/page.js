@@ -3,6 +3,7 @@
 import { Asking } from "./asking.js";
 import { drawOn, paint, toPng } from "./drawing.js";
 import { History } from "./history.js";
+import { allowQuestion } from "./key.js";
 import { watchForPictures } from "./pictures.js";
 import { showAnswer, showBlank, showBusy, showModel, showProblem } from "./showing.js";
 import { placeBox, showPhoto, showSheet } from "./sheet.js";
@@ -68,10 +69,15 @@ for (const kind of ["choose", "take"]) {
   });
 }
 
+element("enter-key").addEventListener("click", () => {
+  allowQuestion();
+  history.show();
+  showModel();
+});
 element("undo").addEventListener("click", undo);
 element("clear").addEventListener("click", clear);
 document.addEventListener("keydown", (event) => {
-  if (element("key").open) return; // what is typed there is for the dialog
+  if (document.querySelector("dialog[open]")) return; // its keys are its own
   if ((event.ctrlKey || event.metaKey) && !event.shiftKey && event.key.toLowerCase() === "z") undo();
   else if (event.key === "Escape" || event.key === "Delete") clear();
   else return;

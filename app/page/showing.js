@@ -1,12 +1,11 @@
 // The answer: a numeral, a sentence, bars, the picture that the network saw and what decided; or a problem.
 
-import { fetchWithKey, hasKey } from "./key.js";
+import { ask, hasKey } from "./key.js";
 import { percent, preparation, sentence, word } from "./words.js";
 
 const element = (id) => document.getElementById(id);
 const answerPart = element("answer");
 const SETTLED_MS = 600; // a screen reader hears the answer when it stays, and not each that passes by
-const PATIENCE_MS = 10_000; // for what the model is called
 const BUSY_MS = 400; // what is answered sooner needs no word that it is being read
 
 let labels = [..."0123456789"];
@@ -48,17 +47,30 @@ export function showAnswer(answer) {
 // The model's name, and the names of its classes: of some, those are not digits.
 export async function showModel() {
   try {
-    const response = await fetchWithKey("model", PATIENCE_MS);
+    const response = await ask("model");
     if (!response.ok) return; // not loaded yet: the first answer asks again
     model = await response.json();
     labels = model.labels;
     element("model").textContent = `Model ${model.name}, version ${model.version}`;
-    element("report").hidden = !model.report || hasKey(); // a link takes no key along
+    element("report").hidden = !model.report;
     for (const [i, label] of labels.entries()) element("bars").children[i].firstChild.textContent = label;
   } catch {
     // the service is away; whoever draws is told so
   }
 }
+
+// A link can't show a key. The report is whole, so it can be read as a file.
+element("report").addEventListener("click", async (event) => {
+  if (!hasKey()) return;
+  event.preventDefault();
+  const response = await ask("model/report");
+  if (!response.ok) return;
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(await response.blob());
+  link.download = `${model.name}-${model.version}.html`;
+  link.click();
+  URL.revokeObjectURL(link.href);
+});
 
 function show(state, numeral, text, detail) {
   answerPart.dataset.state = state;
