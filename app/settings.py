@@ -13,6 +13,7 @@ from app.keys import Keys
 PREFIX = "DIGITS_"
 CHECKOUT = Path(__file__).resolve().parent.parent
 SECRET = ("api_keys",)  # never shown, not even when wrong
+ORIGIN = re.compile(r"https?://([a-z0-9.-]+|\[[0-9a-f:]+\])(:\d{1,5})?")
 LogFormat = Literal["text", "json", "off"]
 
 
@@ -28,11 +29,11 @@ def _from_text(parse: Callable[[str], Any]) -> BeforeValidator:
     return BeforeValidator(validate)
 
 
-def _origins(text: str) -> tuple[str, ...]:
+def _origins(text: str) -> tuple[str, ...] | None:
     origins = tuple(filter(None, map(str.strip, text.split(","))))
-    if not all(each == "*" or re.fullmatch(r"https?://[\w.:\[\]-]+", each) for each in origins):
-        raise ValueError("each should be a scheme and a host, as https://example.org, or *")
-    return origins
+    if origins != ("*",) and not all(map(ORIGIN.fullmatch, origins)):
+        raise ValueError("expected origins such as https://example.org, in small letters, or *")
+    return origins or None
 
 
 class SettingsError(ValueError):
