@@ -11,6 +11,9 @@ from app.gate import MAX_HEAD_BYTES, Gate
 from app.one_write import OneWriteProtocol
 
 END_OF_HEAD = b"\r\n\r\n"
+# Java's HttpClient and `curl --http2` offer another protocol with each request, and would take HTTP/1.1, too. httptools
+# takes no body after such a head, so it isn't shown the offer.
+UPGRADE, NO_UPGRADE = b"\r\nUpgrade:", b"\r\nIgnored:"
 # uvloop reads 256 KiB at once. So many in a row that are of no body are a trailer, or a chunk's extension, without end.
 MAX_STRAY_BYTES = 512 * 1024
 # Requests of one client that wait for an earlier one's answer, 3 KB each. uvicorn has no limit.
@@ -46,6 +49,9 @@ class Connection(OneWriteProtocol):
         if len(data) > MAX_HEAD_BYTES and self._is_more_than_a_head(data):
             self._refuse_head()
             return
+        if UPGRADE in data and self.awaits_head:
+            head, end, body = data.partition(END_OF_HEAD)
+            data = head.replace(UPGRADE, NO_UPGRADE) + end + body
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade:  # to something that isn't spoken here: the answer is as to any request
@@ -54,9 +60,9 @@ class Connection(OneWriteProtocol):
             reason = "Its address can't be read" if isinstance(error, httptools.HttpParserCallbackError) else error
             self._turn_away(BrokenRequest(f"Expected a request as HTTP/1.1 has it; received one that isn't: {reason}."))
             return
-        if self.awaits_head:
+        if self._has_begun:
             self._count_head(len(data))
-        elif self.cycle.more_body:
+        elif self.cycle is not None and self.cycle.more_body:
             self._count_stray(len(data))
         if len(self.pipeline) > MAX_PIPELINED:
             self._cut_pipeline()
@@ -75,8 +81,13 @@ class Connection(OneWriteProtocol):
 
     @property
     def awaits_head(self) -> bool:
-        """Whether the head of the next request isn't complete, or hasn't even begun."""
-        return self.cycle is None or self.cycle.scope is not self.scope
+        """Whether what comes next is of a head."""
+        return self._has_begun or self.cycle is None or not self.cycle.more_body
+
+    @property
+    def _has_begun(self) -> bool:
+        """Whether a part of a head is there, but not all of it."""
+        return self.scope is not None and (self.cycle is None or self.cycle.scope is not self.scope)
 
     @property
     def idle_since(self) -> float:
@@ -111,10 +122,6 @@ class Connection(OneWriteProtocol):
                 self._turn_away(TooSlow(f"Expected the whole head of a request within {self._gate.head_s:g} seconds."))
             else:
                 self.transport.close()
-
-    @property
-    def _has_begun(self) -> bool:
-        return self.awaits_head and self.scope is not None
 
     def _is_more_than_a_head(self, data: bytes) -> bool:
         """Of a packet that is larger than a head may be."""

@@ -11,7 +11,7 @@ import pytest
 from app.connection import MAX_PIPELINED
 from app.gate import MAX_HEAD_BYTES
 from tests.raw import HEALTHY, connected, exchange, post, problem_of, received_to_the_end, status_of
-from tests.support import Service, running_service, waiting
+from tests.support import SEVEN, Service, running_service, waiting
 
 CHUNKED = b"POST /predict HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
 
@@ -105,6 +105,16 @@ def test_a_request_in_many_packets_is_a_request(service: Service, size: int) -> 
         assert status_of(raw.recv(65536)) == 200
 
 
+def test_an_offer_of_another_protocol_is_ignored(service: Service) -> None:
+    offer = ("Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAMAAABk")
+    with connected(service.url) as raw:
+        for _ in range(2):
+            raw.sendall(post(SEVEN.read_bytes(), *offer))
+            assert status_of(raw.recv(65536)) == 200
+        raw.sendall(post(b"\r\nUpgrade: a", *offer))
+        assert b"Upgrade: a" in raw.recv(65536)  # what is in a body is left as it is
+
+
 @pytest.mark.parametrize("packets", [1, 20], ids=["at once", "in packets"])
 @pytest.mark.parametrize(
     "line", [b"X: y\r\n", b"X: " + b"y" * 100_000, b"a" * 1000], ids=["many fields", "a long one", "no colon"]
@@ -114,6 +124,9 @@ def test_a_head_beyond_its_limit_is_a_413(service: Service, line: bytes, packets
     size = len(head) // packets + 1
     with connected(service.url) as raw:
         raw.settimeout(10)
+        for _ in range(2):  # also of a connection that is known
+            raw.sendall(HEALTHY)
+            assert status_of(raw.recv(65536)) == 200
         try:
             for piece in in_pieces(head, size):
                 raw.sendall(piece)
