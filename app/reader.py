@@ -4,6 +4,7 @@ Usable without HTTP.
 """
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
 from copy import copy
 from functools import partial
 from typing import NamedTuple, TypeVar
@@ -160,8 +161,9 @@ class Reader:
         Raises: Overloaded.
         """
         with self._admitted:
-            self._backroom.check_room()
-            groups = await self._backroom.run_each([partial(self._prepare_each, group) for group in _grouped(files)])
+            steps = [partial(self._prepare_each, group) for group in _grouped(files)]
+            self._backroom.check_room(len(steps))
+            groups = await self._backroom.run_each(steps)
             prepared = [each for group in groups for each in group]
             good = [each[0] for each in prepared if not isinstance(each, ServiceError)]
             rows = iter(await self._batcher(np.stack(good)) if good else ())
@@ -217,7 +219,7 @@ class Reader:
         Raises: Overloaded, CannotExplain.
         """
         with self._admitted:
-            self._backroom.check_room()
+            self._backroom.check_room(len(pixels))
             rows = await self._pixel_batcher(pixels)
             digits = rows[:, :CLASSES].argmax(axis=1).tolist()
             explain = self.model.explain
@@ -226,9 +228,16 @@ class Reader:
         count_answers(rows[:, :CLASSES])
         return rows, why
 
-    def check_room(self) -> None:
-        """Raises: Overloaded, when a picture that isn't small, or a batch, would have to wait for too long."""
-        self._backroom.check_room()
+    def expecting(self) -> AbstractContextManager[None]:
+        """Keeps a place for a picture that isn't small while it arrives.
+
+        Raises, when it is entered: Overloaded, for it would have to wait for too long.
+        """
+        return self._backroom.expecting()
+
+    def check_room_for_batch(self) -> None:
+        """Raises: Overloaded, when a batch that isn't small would have to wait for too long."""
+        self._backroom.check_room(steps=2)
 
     async def aside(self, work: Callable[[], T]) -> T:
         """What `work` gives, which takes long and is done behind the event loop's back, one such work at a time.

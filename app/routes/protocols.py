@@ -1,6 +1,7 @@
 """What the two protocols have in common: which model is meant, how a body is read, and who answers."""
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Annotated, Any, TypeVar
 
 import numpy as np
@@ -25,7 +26,7 @@ from app.reader import Reader
 from app.routes.body import read_body
 from app.routes.dependencies import ReadyReader
 from app.routes.tensors import Input
-from app.routes.upload import SMALL_BYTES
+from app.routes.upload import SMALL_BYTES, expecting
 from app.settings import Settings
 
 LABELS = ("stable", "latest")  # of the served version
@@ -63,10 +64,12 @@ async def parsed_body(request: Request, reader: Reader, settings: Settings, pars
     encoding = request.headers.get("content-encoding", "identity")
     if encoding.lower() != "identity":
         raise BadTensors(f"Expected a body that is not compressed; received the Content-Encoding {encoding[:100]!r}.")
-    body = await read_body(request, settings)
     # raw tensors behind the JSON are taken as they are; 1024 x 784 numbers as JSON take 50 ms
     of_json = request.headers.get("inference-header-content-length", "")
-    if len(body) <= SMALL_BYTES or (of_json.isdecimal() and len(of_json) <= 5):
+    is_raw = of_json.isdecimal() and len(of_json) <= 5
+    with nullcontext() if is_raw else expecting(request):
+        body = await read_body(request, settings)
+    if is_raw or len(body) <= SMALL_BYTES:
         return parse(body)
     return await reader.aside(lambda: parse(body))
 

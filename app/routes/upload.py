@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,7 @@ from app.errors import (
     WrongField,
 )
 from app.images.normalize import PIXELS, SIDE
+from app.reader import Reader
 from app.routes.body import read_body
 from app.routes.form import Part, parse_form
 from app.settings import Settings
@@ -29,6 +31,7 @@ MAX_PARTS = 8
 # A form of this size is taken apart in less time than a thread takes to hand it over; 20 MiB made of almost-boundaries
 # take two seconds.
 SMALL_BYTES = 65_536
+LARGE_BYTES = 100_000
 
 
 async def one_picture(request: Request, settings: Settings) -> bytes:
@@ -37,17 +40,18 @@ async def one_picture(request: Request, settings: Settings) -> bytes:
     Raises: a ServiceError, when there is no picture, more than one, too many bytes, or another content type.
     """
     content_type, kind = request.headers.get("content-type", ""), kind_of(request)
-    _check_room(request)
     if kind == FORM:
-        body = await read_body(request, settings)
-        parts = await _parse(content_type, body, MAX_PARTS, TooManyParts)
+        with expecting(request):
+            body = await read_body(request, settings)
+            parts = await _parse(content_type, body, MAX_PARTS, TooManyParts)
         _check_fields(parts, "file")
         if len(parts) > 1:
             raise WrongField(f"Expected one multipart field named 'file'; received {len(parts)}.")
         return parts[0].content
     if not (kind.startswith("image/") or kind in (OCTETS, "")):
         raise _wrong_type(kind, f"{request.scope['path']} -F file=@digit.png", f"{FORM}, image/* or {OCTETS}")
-    body = await read_body(request, settings)
+    with expecting(request):
+        body = await read_body(request, settings)
     if not body and not kind:
         raise NoPicture()
     return body
@@ -61,7 +65,8 @@ async def many_pictures(request: Request, settings: Settings) -> list[bytes]:
     content_type, kind = request.headers.get("content-type", ""), kind_of(request)
     if kind != FORM:
         raise _wrong_type(kind, "/predict/batch -F files=@one.png -F files=@two.png", f"{FORM} or {OCTETS}")
-    _check_room(request)
+    if _is_large(request):
+        request.app.state.reader.check_room_for_batch()
     body = await read_body(request, settings)
     parts = await _parse(content_type, body, settings.max_batch, lambda: _too_many_pictures(settings.max_batch))
     _check_fields(parts, "files")
@@ -83,11 +88,19 @@ async def raw_images(request: Request, settings: Settings) -> NDArray[np.uint8]:
     return np.frombuffer(body, np.uint8).reshape(-1, SIDE, SIDE)
 
 
-def _check_room(request: Request) -> None:
-    """Refuses what would have to wait for too long before it is sent. Raises: Overloaded."""
+def expecting(request: Request) -> AbstractContextManager[None]:
+    """In this, a large body may arrive, for there is a place for what is in it.
+
+    Raises, when it is entered: Overloaded. So what would have to wait for too long is refused before it is sent.
+    """
+    reader: Reader = request.app.state.reader
+    return reader.expecting() if _is_large(request) else nullcontext()
+
+
+def _is_large(request: Request) -> bool:
+    """Whether the body says that it is; most of what is smaller is quick."""
     length = request.headers.get("content-length", "")
-    if not (length.isdecimal() and len(length) < 6):  # most of what is smaller is quick
-        request.app.state.reader.check_room()
+    return length.isdecimal() and len(length) >= len(str(LARGE_BYTES))
 
 
 async def _parse(content_type: str, body: bytes, max_parts: int, too_many: Callable[[], ServiceError]) -> list[Part]:
