@@ -20,16 +20,18 @@ T = TypeVar("T")
 # has had SHARE of them, and sleeps for what is missing: nobody waits longer for that than SHARE * LOOK_SECONDS, 1 ms.
 # (Every 20 ms for 2 ms, p99 below is 4.3 ms instead of 3.2.)
 LOOK_SECONDS, SHARE = 0.01, 0.1
-# So many may always wait: then an answer takes at most five times as long as when nobody else asks, though a part of
-# the core goes to those who are refused. (With 3 it takes 5.4 times as long in the median.)
-QUEUE = 2
-# More may, if their work takes no longer than this in all; at first, when the thread has just begun to have something
-# to do, than that: a few who come at once are no overload.
-QUEUE_SECONDS, BURST_SECONDS = 0.03, 0.15
-FIRST_SECONDS = 0.3
+# So many may always wait, or as many as are done with in so many seconds: then an answer takes at most five times as
+# long as when nobody else asks, though a part of the core goes to those who are refused. (With 3, 5.4 times in the
+# median.)
+QUEUE, QUEUE_SECONDS = 2, 0.03
+# So many, as long as nobody had to be refused for CALM_SECONDS: eight who wait for their answers before they ask again,
+# as `digits read` does, are no overload, and neither are a few who come at once. (Refused, they sleep for a second: 150
+# photographs then take 25 s instead of 6.)
+CALM_QUEUE, CALM_QUEUE_SECONDS = 8, 0.25
+CALM_SECONDS = 0.5
 # Who is let in has his place kept while his body arrives. Those who take longer may find it taken: kept for as long as
 # they like, three clients who never send their bodies would keep everybody out.
-EXPECT_SECONDS = 0.05
+EXPECT_SECONDS = 0.1
 # What a step takes is the mean of the last ones: so much at first, and this is the weight of each that comes.
 STEP_SECONDS, NEWS = 0.02, 0.2
 
@@ -68,6 +70,18 @@ class _Kind:
         self.under_way: set[_Work] = set()
         self.turns: deque[_Work] = deque()  # of those who wait
         self.step_s = STEP_SECONDS
+        self._refused_at = -math.inf  # the last of them, by time.monotonic
+
+    def check(self, before: int, wait_s: float) -> None:
+        """Raises: Overloaded, when one more would have too many before it and to wait for too long."""
+        now = time.monotonic()
+        is_calm = now - self._refused_at > CALM_SECONDS
+        most, longest_s = (CALM_QUEUE, CALM_QUEUE_SECONDS) if is_calm else (QUEUE, QUEUE_SECONDS)
+        if before > most and wait_s > longest_s:
+            self._refused_at = now
+            seconds = math.ceil(wait_s)
+            in_time = "a second" if seconds == 1 else f"{seconds} seconds"
+            raise Overloaded(f"{before} requests with much to do are waiting already; try again in {in_time}.", seconds)
 
     def learn(self, seconds: float) -> None:
         """What a step has taken."""
@@ -94,7 +108,6 @@ class Backroom:
         self._used_s = 0.0  # of it, when the loop looked last
         self._under_way = 0
         self._expected: deque[float] = deque()  # until when, by time.monotonic, each kept place is kept
-        self._busy_since = 0.0  # by time.monotonic, while anything is under way
         self._next_look: asyncio.TimerHandle | None = None  # while anything is under way
 
     def check_room(self, steps: int = 1) -> None:
@@ -103,7 +116,7 @@ class Backroom:
             self._check_single(0)
         else:
             batches = self._batch.under_way
-            _check(len(batches), sum(each.steps_left for each in batches) * self._batch.step_s, QUEUE_SECONDS)
+            self._batch.check(len(batches), sum(each.steps_left for each in batches) * self._batch.step_s)
 
     @contextmanager
     def expecting(self) -> Iterator[None]:
@@ -139,9 +152,7 @@ class Backroom:
 
     def _check_single(self, expected: int) -> None:
         before = len(self._single.under_way) + expected
-        has_begun = time.monotonic() - self._busy_since < FIRST_SECONDS
-        # the one whose step is being done doesn't wait
-        _check(before, (before - 1) * self._single.step_s, BURST_SECONDS if has_begun else QUEUE_SECONDS)
+        self._single.check(before, (before - 1) * self._single.step_s)  # the one whose step is being done doesn't wait
 
     def _turn(self) -> None:
         """In the thread: a step of who is next."""
@@ -159,10 +170,9 @@ class Backroom:
             self._pool.submit(self._turn)
 
     def _begin(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._under_way += 1
         if self._next_look is None:
-            self._busy_since = time.monotonic()
             self._next_look = loop.call_later(LOOK_SECONDS, self._look, loop)
+        self._under_way += 1
 
     def _end(self) -> None:
         self._under_way -= 1
@@ -183,10 +193,3 @@ class Backroom:
             if missing_s > 0:
                 time.sleep(missing_s)  # on the loop, on purpose
         self._next_look = loop.call_later(LOOK_SECONDS, self._look, loop)
-
-
-def _check(before: int, wait_s: float, limit_s: float) -> None:
-    if before > QUEUE and wait_s > limit_s:
-        seconds = math.ceil(wait_s)
-        in_time = "a second" if seconds == 1 else f"{seconds} seconds"
-        raise Overloaded(f"{before} requests with much to do are waiting already; try again in {in_time}.", seconds)
