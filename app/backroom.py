@@ -13,6 +13,7 @@ from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
 from app.errors import Overloaded
+from app.telemetry.metrics import count_large
 
 T = TypeVar("T")
 
@@ -173,9 +174,11 @@ class Backroom:
         if self._next_look is None:
             self._next_look = loop.call_later(LOOK_SECONDS, self._look, loop)
         self._under_way += 1
+        count_large(1)
 
     def _end(self) -> None:
         self._under_way -= 1
+        count_large(-1)
         if not self._under_way and self._next_look:
             self._next_look.cancel()
             self._next_look = None

@@ -5,14 +5,16 @@ afterwards.
 import asyncio
 import base64
 import json
+import math
 import socket
 import struct
 import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import httpx
 import numpy as np
@@ -21,16 +23,20 @@ from PIL import Image
 
 from app import backroom as room
 from app import connection
-from app.backroom import QUEUE, Backroom
+from app.backroom import CALM_QUEUE, QUEUE, Backroom
 from app.errors import Overloaded
+from app.model import saved_model
+from app.reader import GROUP_BYTES, Reader
 from app.settings import Settings
+from app.telemetry import metrics
 from tests.conftest import serving
 from tests.raw import connected, post, received_to_the_end, status_of
-from tests.support import SEVEN, SHIPPED_VERSION, Service, encode, running_service, waiting
+from tests.support import SEVEN, SHIPPED_VERSION, Service, band, encode, running_service, waiting
 
 PHOTOGRAPH = encode(np.random.default_rng(0).integers(0, 256, (3000, 4000), np.uint8), "JPEG", quality=60)
 LARGE = encode(Image.new("L", (7000, 9000), 255), "JPEG")  # 20 ms
 SMALL = SEVEN.read_bytes()
+CLIENTS = CALM_QUEUE + 4
 
 
 @pytest.fixture(scope="module")
@@ -66,25 +72,31 @@ def test_some_are_answered_and_the_others_told_to_come_again(answers: list[httpx
 
 @contextmanager
 def overloaded(service: Service) -> Iterator[None]:
-    """Photographs come all the time, more than can be read."""
-    over = threading.Event()
+    """Photographs come all the time, more than can be read; yields when it has come to that."""
+    over, refused = threading.Event(), threading.Event()
 
     def ask() -> None:
-        while not over.is_set():
-            ask_many(service.url, 20)
+        with httpx.Client(timeout=60) as http:
+            while not over.is_set():
+                if http.post(service.url + "/predict", content=PHOTOGRAPH).status_code == 503:
+                    refused.set()
+                    over.wait(0.05)
 
-    with ThreadPoolExecutor(1) as pool:
-        asking = pool.submit(ask)
+    with ThreadPoolExecutor(CLIENTS) as pool:
+        asking = [pool.submit(ask) for _ in range(CLIENTS)]
         try:
+            assert refused.wait(60)
             yield
         finally:
             over.set()
-            asking.result()
+            for each in asking:
+                each.result()
 
 
 def test_small_ones_are_answered_meanwhile_and_large_ones_afterwards(service: Service) -> None:
-    with overloaded(service):
-        statuses = {httpx.post(service.url + "/predict", content=SMALL).status_code for _ in range(200)}
+    with overloaded(service), httpx.Client(base_url=service.url, timeout=60) as http:
+        statuses = {http.post("/predict", content=SMALL).status_code for _ in range(60)}
+        statuses |= {http.post("/predict", content=iter([SMALL])).status_code for _ in range(20)}  # chunked
     assert statuses == {200}
     assert httpx.post(service.url + "/predict", content=PHOTOGRAPH, timeout=60).status_code == 422
 
@@ -188,7 +200,7 @@ def test_room_is_what_can_be_done_soon(monkeypatch: pytest.MonkeyPatch) -> None:
         backroom = Backroom()
         entered: list[asyncio.Task[None]] = []
         for _ in range(20):  # it learns how long
-            await backroom.run(lambda: time.sleep(seconds / 5))
+            backroom._single.learn(seconds)
         while len(entered) < 100 and has_room(backroom):
             entered.append(asyncio.create_task(backroom.run(lambda: time.sleep(seconds))))
             await asyncio.sleep(0)
@@ -198,11 +210,92 @@ def test_room_is_what_can_be_done_soon(monkeypatch: pytest.MonkeyPatch) -> None:
         backroom.check_room()
         return len(entered)
 
-    assert asyncio.run(fill(1.0)) == QUEUE + 1
-    assert QUEUE + 1 < asyncio.run(fill(0.1)) < 60  # what comes at once has more room,
-    monkeypatch.setattr(room, "FIRST_SECONDS", 0)
-    assert asyncio.run(fill(0.5)) == QUEUE + 1  # but not for long
+    assert asyncio.run(fill(1.0)) == CALM_QUEUE + 1
+    assert CALM_QUEUE + 1 < asyncio.run(fill(0.02)) < 60
+    monkeypatch.setattr(room, "CALM_SECONDS", math.inf)  # as if somebody had just been refused
+    assert asyncio.run(fill(0.5)) == QUEUE + 1
     assert asyncio.run(fill(0.0001)) > QUEUE + 1  # what is quickly done isn't in anybody's way
+
+
+def test_after_a_refusal_there_is_less_room_until_all_is_calm(monkeypatch: pytest.MonkeyPatch) -> None:
+    kind = room._Kind()
+    kind.check(CALM_QUEUE, 10)
+    with pytest.raises(Overloaded) as caught:
+        kind.check(CALM_QUEUE + 1, 2.5)
+    assert caught.value.retry_after_s == 3
+    assert "again in 3 seconds" in caught.value.detail
+    kind.check(QUEUE, 10)
+    with pytest.raises(Overloaded):
+        kind.check(CALM_QUEUE, 10)
+    monkeypatch.setattr(room, "CALM_SECONDS", 0)
+    kind.check(CALM_QUEUE, 10)
+
+
+def test_a_place_is_kept_for_who_is_let_in_but_not_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(room, "CALM_SECONDS", math.inf)
+    monkeypatch.setattr(room, "EXPECT_SECONDS", 10)
+    backroom = Backroom()
+
+    def let_in(kept: ExitStack) -> bool:
+        with suppress(Overloaded):
+            kept.enter_context(backroom.expecting())
+            return True
+        return False
+
+    with ExitStack() as kept:
+        assert [let_in(kept) for _ in range(QUEUE + 3)] == [True] * (QUEUE + 1) + [False] * 2
+        backroom.check_room()  # who is there already may have one that is only kept
+    with ExitStack() as kept:
+        assert let_in(kept)  # they have been given back
+    monkeypatch.setattr(room, "EXPECT_SECONDS", 0)
+    with ExitStack() as kept:
+        assert all(let_in(kept) for _ in range(20))
+
+
+def test_batches_keep_out_nobody_but_batches(tiny_models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(room, "CALM_SECONDS", math.inf)
+    monkeypatch.setattr(room, "STEP_SECONDS", 10)
+    reader = Reader(saved_model.load(tiny_models / "2"), max_pixels=1_000_000, max_batch=64, max_pending=64)
+    large = encode(band(4)) + bytes(GROUP_BYTES)
+
+    async def ask() -> list[Any]:
+        batches = [reader.read_many([large, large]) for _ in range(QUEUE + 2)]
+        return list(await asyncio.gather(*batches, reader.read(large), return_exceptions=True))
+
+    *batches, refused, single = asyncio.run(ask())
+    assert [[each.digit for each in batch] for batch in batches] == [[4, 4]] * (QUEUE + 1)
+    assert isinstance(refused, Overloaded)
+    assert 20 < (refused.retry_after_s or 0) <= 10 * 2 * (QUEUE + 1)  # some steps may have been done
+    assert single.digit == 4
+
+
+def test_a_batch_has_its_turn_though_others_come() -> None:
+    async def both() -> list[str]:
+        done: list[str] = []
+        backroom = Backroom()
+        first = asyncio.create_task(backroom.run(lambda: slow(done, "first")))
+        await asyncio.sleep(0)
+        many = asyncio.create_task(backroom.run_each([lambda: slow(done, "many")] * 3))
+        others = [asyncio.create_task(backroom.run(lambda: slow(done, "other"))) for _ in range(4 * (QUEUE + 1))]
+        await asyncio.gather(first, many, *others)
+        return done
+
+    done = asyncio.run(both())
+    places = [at for at, name in enumerate(done) if name == "many"]
+    assert places == [QUEUE + 1, 2 * (QUEUE + 1) + 1, 3 * (QUEUE + 1) + 2]
+
+
+def test_those_who_wait_are_counted() -> None:
+    async def counted() -> list[float]:
+        backroom = Backroom()
+        tasks = [asyncio.create_task(backroom.run(lambda: time.sleep(0.01))) for _ in range(3)]
+        await asyncio.sleep(0)
+        tasks[2].cancel()
+        waiting = [metrics.LARGE._value.get()]
+        await asyncio.gather(*tasks, return_exceptions=True)
+        return [*waiting, metrics.LARGE._value.get()]
+
+    assert asyncio.run(counted()) == [3, 0]
 
 
 def batch(name: str) -> bytes:
@@ -231,6 +324,7 @@ def test_who_may_have_left_is_not_worked_for_long(monkeypatch: pytest.MonkeyPatc
             raw.sendall(batch("leaves"))
             raw.shutdown(socket.SHUT_WR)
             assert received_to_the_end(raw) == b""
+        monkeypatch.setattr(connection, "HALF_CLOSED_SECONDS", 60)
         with connected(url) as raw:
             raw.sendall(post())
             raw.shutdown(socket.SHUT_WR)

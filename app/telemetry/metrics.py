@@ -48,6 +48,11 @@ MODEL_VERSION = Gauge("digits_model_version", "The version that answers.", ("mod
 PENDING = Gauge(
     "digits_pending_requests", "Requests whose pictures are being read, or wait for it.", multiprocess_mode="livesum"
 )
+LARGE = Gauge(
+    "digits_large_requests",
+    "Large pictures and batches that are being read, or wait for it.",
+    multiprocess_mode="livesum",
+)
 PREDICTIONS = Counter("digits_predictions", "Digits answered, by their class.", ("digit",))
 CONFIDENCE = Histogram("digits_confidence", "Confidence of the digits answered.", buckets=CONFIDENCES)
 REFUSED = Counter("digits_refused", "Requests, and files of a batch, answered by a problem.", ("reason",))
@@ -63,7 +68,8 @@ _reasons = [ServiceError.slug, *(kind.slug for kind in ServiceError.__subclasses
 _refused = {reason: cell_of(REFUSED.labels(reason)) for reason in _reasons}
 for result in ("loaded", "refused"):
     LOADS.labels(result)
-_confidence, _batch, _pending = Buckets(CONFIDENCE), Buckets(BATCH), cell_of(PENDING)
+_confidence, _batch = Buckets(CONFIDENCE), Buckets(BATCH)
+_pending, _large = cell_of(PENDING), cell_of(LARGE)
 
 
 @lru_cache(maxsize=4096)
@@ -83,6 +89,12 @@ def count_request(method: str, route: str, status: int, seconds: float) -> None:
 def count_pending(more: int) -> None:
     """`more`: 1 when a request comes in, -1 when it is read, or refused."""
     cells, at = _pending
+    cells[at] += more
+
+
+def count_large(more: int) -> None:
+    """As `count_pending`, of those whose work is done behind the loop's back."""
+    cells, at = _large
     cells[at] += more
 
 
