@@ -96,6 +96,7 @@ class Workers:
         lifecycle = Lifecycle(self._loaded, self._heard, self._orphaned, index, replaces)
         arguments = (self._settings, self._listeners, lifecycle, os.getpid())
         process = self._spawn.Process(target=_work, args=arguments)
+        os.environ[PLACE] = str(index)  # for the worker, which counts from its first import on
         signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)  # in the worker, too, which waits for them
         try:
             process.start()
@@ -195,7 +196,6 @@ def _work(settings: Settings, listeners: list[socket.socket], lifecycle: Lifecyc
     Killed by SIGKILL, that one can't end its workers, and they would keep the address for themselves.
     """
     threading.Thread(target=_end_without, args=(supervisor,), daemon=True).start()
-    os.environ[PLACE] = str(lifecycle.index)
     from app.server import serve_one  # which imports this module
 
     serve_one(settings, listeners, lifecycle)
