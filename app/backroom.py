@@ -22,8 +22,8 @@ T = TypeVar("T")
 # (Every 20 ms for 2 ms, p99 below is 4.3 ms instead of 3.2.)
 LOOK_SECONDS, SHARE = 0.01, 0.1
 # So many may always wait, or as many as are done with in so many seconds: then an answer takes at most five times as
-# long as when nobody else asks, though a part of the core goes to those who are refused. (Median and p99 of photographs,
-# three times as many as can be read, beside a busy neighbour: 62 and 166 ms; with 2, 94 and 238, for 2% more of them.)
+# long as when nobody else asks, though a part of the core goes to those who are refused. (Median and p99 of three
+# times as many photographs as can be read, beside a busy neighbour: 62 and 166 ms; with 2, 94 and 238, for 2% more.)
 QUEUE, QUEUE_SECONDS = 1, 0.01
 # So many, as long as nobody had to be refused for CALM_SECONDS: eight who wait for their answers before they ask again,
 # as `digits read` does, are no overload, and neither are a few who come at once. (Refused, they sleep for a second: 150
