@@ -17,6 +17,7 @@ from app.telemetry.trace import FIELD as TRACE_FIELD
 from app.telemetry.trace import sane_trace
 
 PATH = "/predict"
+JSON_TYPE = (b"content-type", JSON.encode("ascii"))
 
 
 class HotPath:
@@ -83,4 +84,4 @@ async def _read(reader: Reader, data: bytes, id_of_request: str) -> tuple[int, H
         answer = await reader.read(data)
     except Exception as error:  # noqa: BLE001 - also what is our own fault is to be answered
         return answer_to(error, id_of_request)
-    return 200, [(b"content-type", JSON.encode("ascii"))], to_json(prediction(answer, reader.model))
+    return 200, [JSON_TYPE], to_json(prediction(answer, reader.model))

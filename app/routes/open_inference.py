@@ -21,6 +21,7 @@ from app.routes.dependencies import CurrentLifecycle, CurrentSettings, ReadyRead
 from app.routes.health import readyz
 from app.routes.leaving import unless_gone
 from app.routes.protocols import READ_ERRORS, STATUS_ERRORS, Served, body_of, parsed_body, probabilities_of
+from app.routes.tensor_schemas import PICTURE, ROWS, Schema, any_of, list_of
 from app.routes.tensors import (
     BYTES,
     INPUTS,
@@ -43,28 +44,36 @@ TENSORS: dict[str, Any] = {
     "inputs": [{"name": "pixels", "datatype": "FP32", "shape": [-1, PIXELS]}],
     "outputs": [{"name": "probabilities", "datatype": "FP32", "shape": [-1, CLASSES]}],
 }
-TENSOR: dict[str, Any] = {
-    "type": "object",
-    "required": ["name", "shape", "datatype"],
-    "properties": {
-        "name": {"type": "string", "enum": list(INPUTS)},
-        "shape": {"type": "array", "items": {"type": "integer", "minimum": 0}},
-        "datatype": {"type": "string", "enum": ["FP32", "UINT8", BYTES]},
-        "parameters": {"type": ["object", "null"]},
-        "data": {"type": "array", "items": {}},
-    },
-}
+
+
+def _tensor(name: str, kind: str, row_shape: tuple[int, ...], data: Schema) -> Schema:
+    """One of the tensors that are taken, for OpenAPI."""
+    sizes = [{"type": "integer", "minimum": 1}, *({"type": "integer", "const": size} for size in row_shape)]
+    shape = {"type": "array", "prefixItems": sizes, "minItems": len(sizes), "maxItems": len(sizes)}
+    fixed = {"name": {"const": name}, "datatype": {"const": kind}, "shape": shape, "data": data}
+    return {"type": "object", "required": list(fixed), "properties": {**fixed, "parameters": PARAMETERS}}
+
+
+PARAMETERS = {"type": ["object", "null"]}
+TENSOR = any_of(
+    *(_tensor(name, kind, shape, list_of(ROWS[name])) for name, (kind, shape) in INPUTS.items()),
+    *(_tensor(name, BYTES, (), list_of(PICTURE)) for name in INPUTS),
+)
 REQUEST: dict[str, Any] = {
     "type": "object",
     "required": ["inputs"],
     "properties": {
         "id": {"type": ["string", "null"]},
-        "parameters": {"type": ["object", "null"]},
-        "inputs": {"type": "array", "minItems": 1, "maxItems": 1, "items": TENSOR},
+        "parameters": PARAMETERS,
+        "inputs": list_of(TENSOR, 1),
         "outputs": {
             "type": ["array", "null"],
             "uniqueItems": True,
-            "items": {"type": "object", "required": ["name"], "properties": {"name": {"enum": list(OUTPUTS)}}},
+            "items": {
+                "type": "object",
+                "required": ["name"],
+                "properties": {"name": {"enum": list(OUTPUTS)}, "parameters": PARAMETERS},
+            },
         },
     },
 }
@@ -88,7 +97,7 @@ class Asked(NamedTuple):
     outputs: list[Output]
 
 
-@router.get("/v2/health/live", summary="Is the server up?")
+@router.get("/v2/health/live", summary="Is the server up?", responses=protocol_examples())
 async def live() -> dict[str, bool]:
     """As /livez."""
     return {"live": True}
@@ -101,7 +110,7 @@ async def ready(reader: ReadyReader, lifecycle: CurrentLifecycle) -> dict[str, b
     return {"ready": True}
 
 
-@router.get("/v2", summary="The server")
+@router.get("/v2", summary="The server", responses=protocol_examples())
 @router.get("/v2/", include_in_schema=False)
 async def server() -> dict[str, Any]:
     """Its name, version and extensions."""
@@ -114,7 +123,9 @@ async def models(reader: ReadyReader) -> dict[str, list[str]]:
     return {"models": [reader.model.name]}
 
 
-@router.post("/v2/repository/index", summary="The models, their versions and states", responses=STATUS_ERRORS)
+@router.post(
+    "/v2/repository/index", summary="The models, their versions and states", responses=protocol_examples(NotReady)
+)
 async def index(reader: ReadyReader) -> list[dict[str, str]]:
     """The one version that is served."""
     return [{"name": reader.model.name, "version": str(reader.model.version), "state": "READY", "reason": ""}]

@@ -50,14 +50,14 @@ PICTURE_ERRORS = (TooManyPixels, BloatedPicture, EmptyPicture, DamagedPicture, B
 
 def _form(field: str, content: dict[str, Any]) -> dict[str, Any]:
     """The request body of a multipart form with one field, for OpenAPI."""
-    schema = {"type": "object", "required": [field], "properties": {field: content}}
+    schema = {"type": "object", "required": [field], "properties": {field: content}, "additionalProperties": False}
     return {"multipart/form-data": {"schema": schema}}
 
 
 FILE = {"type": "string", "format": "binary", "description": "a PNG, JPEG, WebP, GIF, BMP, TIFF or HEIC"}
 ONE_PICTURE = _form("file", FILE) | {"image/*": BINARY, OCTETS: BINARY}
 RAW = BINARY["schema"] | {"description": "N x 784 bytes: images of 28x28, uint8, white ink on black, row by row"}
-MANY_PICTURES = _form("files", {"type": "array", "items": FILE}) | {OCTETS: {"schema": RAW}}
+MANY_PICTURES = _form("files", {"type": "array", "items": FILE, "minItems": 1}) | {OCTETS: {"schema": RAW}}
 PROBABILITIES = BINARY["schema"] | {"description": "float32 [N, 10], little-endian: `Accept: application/octet-stream`"}
 
 

@@ -30,6 +30,7 @@ from app.routes.protocols import (
     parsed_body,
     probabilities_of,
 )
+from app.routes.tensor_schemas import PICTURE, ROWS, Schema, any_of, list_of, only
 from app.routes.tensors import Input, check_count, decode_base64, from_json, parse_json, said
 
 router = APIRouter(tags=["TensorFlow Serving, KServe V1"])
@@ -40,24 +41,27 @@ TYPES = {"float32": "DT_FLOAT", "uint8": "DT_UINT8", "int64": "DT_INT64"}
 OK = {"error_code": "OK", "error_message": ""}
 METHOD = "tensorflow/serving/predict"
 EXAMPLE = {"instances": [[0] * PIXELS]}
-ROWS: dict[str, Any] = {
-    "type": "object",
-    "properties": {
-        "signature_name": {"type": "string", "enum": ["", *INPUT_OF]},
-        "instances": {"type": "array", "items": {}, "minItems": 1},
-        "inputs": {"type": ["array", "object"]},
-    },
-    "oneOf": [{"required": ["instances"]}, {"required": ["inputs"]}],
-}
-EXAMPLES: dict[str, Any] = {
-    "type": "object",
-    "required": ["examples"],
-    "properties": {
-        "signature_name": {"type": "string", "enum": ["", *INPUT_OF]},
-        "context": {"type": "object"},
-        "examples": {"type": "array", "items": {"type": "object"}, "minItems": 1},
-    },
-}
+
+
+def _request(field: str, values: dict[str, Schema], context: Schema | None = None) -> Schema:
+    """A request, for OpenAPI. `values`: of `field`, for each input."""
+    more = {} if context is None else {"context": context}
+    default = _object({"signature_name": {"enum": ["", DEFAULT]}, field: values["pixels"], **more}, field)
+    images = _object({"signature_name": {"const": "images"}, field: values["images"], **more}, field, "signature_name")
+    return any_of(default, images)
+
+
+def _object(properties: dict[str, Schema], *required: str) -> Schema:
+    return {"type": "object", "required": list(required), "properties": properties}
+
+
+ENCODED = only("b64", PICTURE)
+TENSORS = {name: any_of(list_of(row), list_of(ENCODED)) for name, row in ROWS.items()}
+NAMED = {name: any_of(list_of(only(name, row)), list_of(only(name, ENCODED))) for name, row in ROWS.items()}
+IN_ROWS = {name: any_of(TENSORS[name], NAMED[name]) for name in ROWS}
+IN_COLUMNS = {name: any_of(tensor, only(name, tensor)) for name, tensor in TENSORS.items()}
+EITHER_FORM = any_of(_request("instances", IN_ROWS), _request("inputs", IN_COLUMNS))
+EXAMPLES = _request("examples", NAMED, {"type": "object", "maxProperties": 0})
 
 
 class Asked(NamedTuple):
@@ -73,7 +77,7 @@ class Asked(NamedTuple):
     "/v1/models/{model}:predict",
     summary="Which digits are these?",
     responses=protocol_examples(*READ_ERRORS),
-    openapi_extra=body_of(ROWS, EXAMPLE),
+    openapi_extra=body_of(EITHER_FORM, EXAMPLE),
 )
 @router.post("/v1/models/{model}/versions/{version}:predict", include_in_schema=False)
 @router.post("/v1/models/{model}/labels/{label}:predict", include_in_schema=False)
@@ -116,7 +120,7 @@ async def regress(reader: Served) -> None:
     "/v1/models/{model}:explain",
     summary="Which digits are these, and which pixels say so?",
     responses=protocol_examples(*READ_ERRORS, CannotExplain),
-    openapi_extra=body_of(ROWS, EXAMPLE),
+    openapi_extra=body_of(EITHER_FORM, EXAMPLE),
 )
 async def explain(request: Request, reader: Served, settings: CurrentSettings) -> Response:
     """`instances` → `explanations`, as POST /explain has them."""
