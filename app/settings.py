@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
 from app.keys import Keys
@@ -43,7 +43,9 @@ class SettingsError(ValueError):
 class Settings(BaseModel):
     """All settings, checked. A field's description is what `--help` and README say of it."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True, protected_namespaces=())
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", arbitrary_types_allowed=True, protected_namespaces=(), hide_input_in_errors=True
+    )
 
     host: str = Field(
         "127.0.0.1", min_length=1, description="the address to listen on; 0.0.0.0 for every one (so in the container)"
@@ -89,6 +91,13 @@ class Settings(BaseModel):
     log_format: LogFormat = Field(
         "text", description="text or json: a line a request, with what the service says; off: only that, as text"
     )
+
+    @field_validator("metrics_open")
+    @classmethod
+    def _with_keys_alone(cls, is_open: bool, others: ValidationInfo) -> bool:
+        if not (is_open or others.data.get("api_keys", True)):
+            raise PydanticCustomError("closed", "expected True, for there are no keys that could open it")
+        return is_open
 
     @property
     def wanted_version(self) -> int | None:

@@ -159,6 +159,15 @@ def test_settings_never_show_keys() -> None:
     settings = Settings.from_environment({"DIGITS_API_KEYS": f"{KEY},{OTHER}"}, {})
     assert KEY not in repr(settings)
     assert KEY not in settings.model_dump_json(fallback=str)
+    with pytest.raises(ValueError, match="api_keys") as raised:
+        Settings(api_keys="geheim geheim")
+    assert "geheim" not in str(raised.value)
+
+
+def test_metrics_are_closed_by_keys_alone() -> None:
+    with pytest.raises(SettingsError, match=r"^--metrics-open: .*no keys.*; got 'no'"):
+        Settings.from_environment({}, {"metrics_open": "no"})
+    assert not Settings.from_environment({"DIGITS_API_KEYS": KEY}, {"metrics_open": "no"}).metrics_open
 
 
 @pytest.mark.parametrize(
