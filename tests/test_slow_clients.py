@@ -67,6 +67,8 @@ def test_who_never_takes_his_answers_is_cut(service: Service) -> None:
         raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         address = httpx.URL(service.url)
         raw.connect((address.host, address.port or 80))
+        raw.sendall(HEALTHY)  # so that the service has it among its own
+        assert status_of(raw.recv(65536)) == 200
         before = _connections(service)
         for _ in waiting("the connection to be cut"):
             try:

@@ -50,17 +50,19 @@ class Running:
         scope, body = scope_of(data)
         leaves = zlib.crc32(body) % 16 == 0  # in the middle of the body
         sent: list[Message] = []
+        answered = asyncio.Event()
         messages = _messages(body, leaves)
 
         async def receive() -> Message:
             message = next(messages, None)
-            if message is None:
-                await asyncio.sleep(0)
-                return {"type": "http.disconnect"}
-            return message
+            if message is None and not leaves:
+                await answered.wait()
+            return message or {"type": "http.disconnect"}
 
         async def send(message: Message) -> None:
             sent.append(message)
+            if message["type"] == "http.response.body" and not message.get("more_body"):
+                answered.set()
 
         self._loop.run_until_complete(self._service(scope, receive, send))
         self._check(scope, sent, leaves)
