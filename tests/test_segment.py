@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 from app.errors import BlankPicture, ServiceError, TooManyDigits
+from app.images import closeup
 from app.images.cuts import find_seams
+from app.images.ink import Ink
 from app.images.normalize import Grey
 from app.images.rows import text_lines, usual_height
 from app.images.ruled import without_ruling
@@ -133,3 +135,27 @@ def test_what_is_full_of_ink_is_read_or_refused_in_bounded_time(name: str) -> No
     with suppress(ServiceError):
         segment(hostile()[name])
     assert time.thread_time() - begin < 8  # the slowest takes 2.7
+
+
+def test_a_picture_as_large_as_it_may_become_is_not_looked_at_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Noise in a small picture: found by the fuzzer, which waited 2.2 s for four looks at six million pixels each."""
+    looks: list[int] = []
+    flat_ink = closeup._flat_ink
+
+    def counted(grey: Grey, dark: bool, widest: float) -> Ink:
+        looks.append(grey.size)
+        return flat_ink(grey, dark, widest)
+
+    monkeypatch.setattr(closeup, "_flat_ink", counted)
+    with suppress(ServiceError):
+        closeup.look_close(np.random.default_rng(1).integers(0, 256, (1600, 1600), np.uint8), dark=True)
+    assert max(looks) > 0.9 * closeup.MOST_PIXELS
+    assert sum(size > 0.9 * closeup.MOST_PIXELS for size in looks) == 1
+
+
+def test_ink_of_too_many_digits_is_refused_before_any_is_prepared(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.images.segment.MAX_GROUPS", 5)
+    monkeypatch.setattr("app.images.segment.groups_of", None)
+    boxes = [(40 * place + 10, 20, 40 * place + 26, 60) for place in range(6)]
+    with pytest.raises(TooManyDigits, match="ink for many more"):
+        segment(blot(260, 80, *boxes))

@@ -8,9 +8,8 @@ from numpy.typing import NDArray
 from app.errors import BlankPicture
 from app.images.choice import JUDGE, judge_inputs
 from app.images.closeup import look_close
-from app.images.groups import Piece, cut_apart, groups_of
+from app.images.groups import Piece, cut_apart, groups_of, runs_of
 from app.images.rows import text_lines
-from app.images.segment import MAX_GROUPS
 from training.dataset import Dataset, load
 from training.rows import SPACINGS, Row, any_style, compose
 
@@ -67,7 +66,7 @@ def _judged(row: Row) -> list[tuple[Floats, NDArray[np.bool_], NDArray[np.bool_]
     for members in text_lines(close_up.boxes, close_up.height):
         pieces = cut_apart(close_up, members, number)
         number = max(number, *(piece.number + 2 for piece in pieces))
-        groups = groups_of(pieces, close_up, MAX_GROUPS)
+        groups = groups_of(pieces, runs_of(pieces), close_up)
         if groups:
             shares = _shares([pieces[group.first : group.last] for group in groups], close_up.labels, row.masks)
             whose, best = shares.argmax(axis=1), shares.max(axis=0)

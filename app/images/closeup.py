@@ -48,6 +48,13 @@ class CloseUp(NamedTuple):
     boxes: Boxes
 
 
+class Components(NamedTuple):
+    """Connected ink: int32 `labels` (height, width), and OpenCV's `stats` (N, 5): left, top, width, height, pixels."""
+
+    labels: NDArray[np.int32]
+    stats: NDArray[np.int32]
+
+
 def look_close(grey: Grey, dark: bool) -> CloseUp:
     """Finds how tall the digits in `grey`, uint8 (height, width), are, and their ink at a size that suits them.
 
@@ -57,16 +64,17 @@ def look_close(grey: Grey, dark: bool) -> CloseUp:
     """
     zoom = min(1.0, (OVERVIEW_PIXELS / grey.size) ** 0.5)
     ink = _flat_ink(_zoomed(grey, zoom), dark, STROKE_OF_PICTURE * min(grey.shape) * zoom)
-    height = _height(without_lines(_mask(ink)))
+    height = _height(_components(without_lines(_mask(ink))))
+    closest = (MOST_PIXELS / grey.size) ** 0.5
     for _ in range(LOOKS):
-        closer = min(DIGIT_HEIGHT / height * zoom, (MOST_PIXELS / grey.size) ** 0.5)
+        closer = min(DIGIT_HEIGHT / height * zoom, closest)
         height, zoom = height * closer / zoom, closer
         ink = _flat_ink(_zoomed(grey, zoom), dark, STROKE_OF_DIGIT * height)
-        mask = without_ruling(_mask(ink), height)
-        height = _height(mask)
-        if abs(math.log(height / DIGIT_HEIGHT)) < NEAR_ENOUGH:
+        found = _components(without_ruling(_mask(ink), height))
+        height = _height(found)
+        if zoom == closest or abs(math.log(height / DIGIT_HEIGHT)) < NEAR_ENOUGH:
             break
-    labels, boxes, _ = _pieces(mask, height)
+    labels, boxes = _numbered(found, height)
     return CloseUp(ink, height, zoom, not dark, labels, boxes)
 
 
@@ -105,24 +113,33 @@ def _mask(ink: Ink) -> Grey:
     return cv2.threshold(ink.strength, MASK_FROM * ink.level, 255, cv2.THRESH_BINARY)[1]
 
 
-def _height(mask: Grey) -> float:
-    _, boxes, pixels = _pieces(mask, 0)
-    if not len(boxes):
+def _components(mask: Grey) -> Components:
+    return Components(*cv2.connectedComponentsWithStats(mask, connectivity=8)[1:3])
+
+
+def _height(found: Components) -> float:
+    kept, boxes = _pieces(found.stats, 0)
+    if not kept.any():
         raise BlankPicture()
-    return usual_height(boxes, pixels)
+    return usual_height(boxes[kept], found.stats[kept, 4])
 
 
-def _pieces(mask: Grey, height: float) -> tuple[NDArray[np.int32], Boxes, NDArray[np.int32]]:
-    """Connected ink, without frames, and without specks as digits of this `height` go."""
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
+def _numbered(found: Components, height: float) -> tuple[NDArray[np.int32], Boxes]:
+    """The pieces of ink, 1, 2, ..., and their boxes."""
+    kept, boxes = _pieces(found.stats, height)
+    numbers = np.zeros(len(found.stats), np.int32)
+    numbers[kept] = np.arange(1, kept.sum() + 1)
+    return numbers[found.labels], boxes[kept]
+
+
+def _pieces(stats: NDArray[np.int32], height: float) -> tuple[NDArray[np.bool_], Boxes]:
+    """Which components are ink: no frames, and no specks as digits of this `height` go; and the boxes of all."""
     boxes = np.stack([stats[:, 0], stats[:, 1], stats[:, 0] + stats[:, 2], stats[:, 1] + stats[:, 3]], axis=1)
     kept = stats[:, 4] >= SPECK * height**2
     kept[0] = False
     if kept.sum() <= MOST_FRAMED:
         kept[kept] = ~_frames(boxes[kept])
-    numbers = np.zeros(count, np.int32)
-    numbers[kept] = np.arange(1, kept.sum() + 1)
-    return numbers[labels], boxes[kept], stats[kept, 4]
+    return kept, boxes
 
 
 def _frames(boxes: Boxes) -> NDArray[np.bool_]:

@@ -1,5 +1,7 @@
 """Pieces of ink → lines of text: which pieces stand in a row, from top to bottom and from left to right."""
 
+from bisect import bisect_left
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -25,48 +27,61 @@ def text_lines(boxes: Boxes, height: float) -> list[list[int]]:
 
     `height`: of a usual digit. A low piece beside no line is in none.
     """
-    tall = boxes[:, 3] - boxes[:, 1] >= TALL * height
-    lines: list[list[int]] = []
-    corners = boxes.tolist()
-    for each in sorted(np.flatnonzero(tall).tolist(), key=lambda each: int(boxes[each, 0])):
-        line = _continued(lines, corners, each)
-        if line is None:
-            lines.append([each])
-        else:
-            line.append(each)
     heights = boxes[:, 3] - boxes[:, 1]
-    lines = [line for line in lines if len(line) > 2 or heights[line].max() >= LOWEST_LINE * height]
+    lines = [
+        line
+        for line in _begun(boxes, np.flatnonzero(heights >= TALL * height))
+        if len(line) > 2 or heights[line].max() >= LOWEST_LINE * height
+    ]
     members = [list(line) for line in lines]
+    middles = boxes[:, :2] + boxes[:, 2:]
+    along = [sorted((int(middles[each, 0]), *boxes[each, 1::2].tolist()) for each in line) for line in lines]
     for each in sorted(set(range(len(boxes))) - {each for line in lines for each in line}):
-        nearest = _nearest(lines, boxes, each, BESIDE_ROW * height)
+        nearest = _nearest(along, int(middles[each, 0]), int(middles[each, 1]), BESIDE_ROW * height)
         if nearest is not None:
             members[nearest].append(each)
-    middles = boxes[:, 0] + boxes[:, 2]
     order = sorted(range(len(lines)), key=lambda row: float(boxes[lines[row]][:, 1::2].mean()))
-    return [sorted(members[row], key=lambda each: int(middles[each])) for row in order]
+    return [sorted(members[row], key=lambda each: int(middles[each, 0])) for row in order]
 
 
-def _continued(lines: list[list[int]], boxes: list[list[int]], each: int) -> list[int] | None:
-    """The line that piece `each` goes on best, or None. On plain numbers: noise asks this of 100,000 lines."""
-    _, top, _, bottom = boxes[each]
+def _begun(boxes: Boxes, tall: NDArray[np.int64]) -> list[list[int]]:
+    """The lines that the pieces `tall` make, from left to right. On plain numbers: noise asks 500,000 times."""
+    lines: list[list[int]] = []
+    tails: list[tuple[float, float]] = []
+    edges = boxes[:, 1::2].tolist()
+    for each in sorted(tall.tolist(), key=lambda each: int(boxes[each, 0])):
+        number = _continued(tails, *edges[each])
+        if number is None:
+            lines.append([each])
+            tails.append(tuple(edges[each]))
+        else:
+            lines[number].append(each)
+            tail = [edges[other] for other in lines[number][-TAIL:]]
+            tails[number] = sum(top for top, _ in tail) / len(tail), sum(bottom for _, bottom in tail) / len(tail)
+    return lines
+
+
+def _continued(tails: list[tuple[float, float]], top: int, bottom: int) -> int | None:
+    """The line that a piece goes on best, or None. `tails`: tops and bottoms of the lines' ends."""
     best, best_share = None, SAME_ROW
-    for line in lines:
-        tail = line[-TAIL:]
-        tail_top = sum(boxes[other][1] for other in tail) / len(tail)
-        tail_bottom = sum(boxes[other][3] for other in tail) / len(tail)
-        share = (min(bottom, tail_bottom) - max(top, tail_top)) / min(bottom - top, tail_bottom - tail_top)
-        if share > best_share:
-            best, best_share = line, share
+    for number, (tail_top, tail_bottom) in enumerate(tails):
+        beside = min(bottom, tail_bottom) - max(top, tail_top)
+        if beside > 0 and (share := beside / min(bottom - top, tail_bottom - tail_top)) > best_share:
+            best, best_share = number, share
     return best
 
 
-def _nearest(lines: list[list[int]], boxes: Boxes, each: int, reach: float) -> int | None:
-    """The line whose piece next to `each` is at most `reach` above or below its middle, or None."""
-    middle_x, middle_y = boxes[each, 0::2].mean(), boxes[each, 1::2].mean()
+def _nearest(along: list[list[tuple[int, int, int]]], across: int, down: int, reach: float) -> int | None:
+    """The line whose piece next to a middle is at most `reach` above or below it, or None.
+
+    `along`: of each line, its pieces' middles, tops and bottoms, from left to right. `across`, `down`: twice where the
+    middle is, as the middles in `along` are.
+    """
     best, best_distance = None, reach
-    for number, line in enumerate(lines):
-        beside = line[int(np.abs(boxes[line][:, 0::2].mean(axis=1) - middle_x).argmin())]
-        distance = max(boxes[beside, 1] - middle_y, middle_y - boxes[beside, 3])
+    for number, line in enumerate(along):
+        right = bisect_left(line, (across,))
+        beside = min(line[max(0, right - 1) : right + 1], key=lambda piece: abs(piece[0] - across))
+        distance = max(beside[1] - down / 2, down / 2 - beside[2])
         if distance < best_distance:
             best, best_distance = number, distance
     return best

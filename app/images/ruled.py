@@ -29,6 +29,8 @@ def without_ruling(mask: Grey, height: float) -> Grey:
 def _lines(mask: Grey, height: float, shortest: float) -> tuple[Grey, float]:
     """Level lines of at least `shortest` times `height` pixels: 255 in uint8 (height, width), and their thickness."""
     runs = cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((1, max(5, int(RUN * height))), np.uint8))
+    if not cv2.hasNonZero(runs):
+        return runs, 0.0
     _, labels, stats, _ = cv2.connectedComponentsWithStats(cv2.dilate(runs, np.ones((3, 3), np.uint8)))
     thickness = stats[:, 4] / stats[:, 2] - 2  # without what the dilation has added
     is_line = (
@@ -37,6 +39,8 @@ def _lines(mask: Grey, height: float, shortest: float) -> tuple[Grey, float]:
         & (thickness <= THICK * height)
     )
     is_line[0] = False
+    if not is_line.any():
+        return np.zeros_like(mask), 0.0
     lines = np.where(is_line[labels] & (mask > 0), 255, 0).astype(np.uint8)
     return lines, float(thickness[is_line].max(initial=0))
 

@@ -14,7 +14,7 @@ from app.images.choice import doubt
 from app.images.closeup import look_close
 from app.images.decode import decode
 from app.images.fit import FAINT, LOW_CONTRAST
-from app.images.groups import Group, Piece, around, cut_apart, groups_of
+from app.images.groups import Group, Piece, Run, around, cut_apart, groups_of, runs_of
 from app.images.normalize import Grey
 from app.images.paper import find_paper
 from app.images.parts import Box
@@ -110,17 +110,18 @@ def _segment(sheet: Grey, dark: bool) -> Segmented:
         raise TooManyDigits(
             f"Expected at most {MAX_DIGITS} digits in one picture; received {len(close_up.boxes)} pieces of ink."
         )
-    lines: list[Line] = []
+    rows: list[tuple[list[Piece], list[Run]]] = []
     number = len(close_up.boxes) + 2  # of the next slice
-    left = MAX_GROUPS
     for row in text_lines(close_up.boxes, close_up.height):
         pieces = cut_apart(close_up, row, number)
         number = max(number, *(piece.number + 2 for piece in pieces))
-        line = Line(pieces, groups_of(pieces, close_up, left))
-        left -= len(line.groups)
-        lines.append(_moved(line, 1 / close_up.zoom, 1 / close_up.zoom, 0, 0))
-    if left == MAX_GROUPS:
+        rows.append((pieces, runs_of(pieces)))
+    if sum(len(runs) for _, runs in rows) > MAX_GROUPS:
+        raise TooManyDigits("Expected a few hundred digits in one picture at most; received ink for many more.")
+    lines = [Line(pieces, groups_of(pieces, runs, close_up)) for pieces, runs in rows]
+    if not any(line.groups for line in lines):
         raise BlankPicture()
+    lines = [_moved(line, 1 / close_up.zoom, 1 / close_up.zoom, 0, 0) for line in lines]
     warnings = (FAINT,) if close_up.ink.level < LOW_CONTRAST else ()
     return Segmented(lines, sheet.shape[1], sheet.shape[0], close_up.inverted, warnings)
 
