@@ -287,7 +287,7 @@ class Reader:
         return self.model.judge(pixels)
 
     async def _prepared(self, data: bytes, may_fit: bool, preview: bool) -> tuple[Grey, PictureNote]:
-        if is_small(data):
+        if is_small(data, self._max_pixels):
             return self._prepare(data, may_fit, preview)
         self._backroom.check_room()
         return await self._backroom.run(lambda: self._prepare(data, may_fit, preview))

@@ -2,7 +2,7 @@
 
 Half of them are in their head, half in their body. The service runs at its defaults, so it cuts the former after 10
 seconds and the latter after 60. Small requests are measured before, and while the slow ones are there; then ten
-gigabytes are sent, declared and in chunks, and the service's memory is watched.
+gigabytes are sent, declared and in chunks, and the service's memory is watched; then pictures of too many pixels.
 """
 
 import argparse
@@ -16,7 +16,7 @@ import tempfile
 import time
 from collections import defaultdict
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +34,7 @@ CONNECTIONS = 16  # of those who aren't slow
 PICTURES = 2000
 DECLARED = HEAD + b"Content-Length: 10000000000\r\n\r\n"
 CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
+TOO_LARGE, REFUSALS = (8001, 8001), 500
 MEGABYTE = b"100000\r\n" + b"\x00" * 0x100000 + b"\r\n"
 
 
@@ -104,6 +105,25 @@ def flood(server: Server, opening: bytes) -> tuple[bytes, int, float]:
     return answer[9:12], sent, peak - before
 
 
+def refusals(server: Server) -> dict[str, float]:
+    """The median seconds to the answer: a 200 for MNIST's 28x28, a 413 for more than MAX_PIXELS, asked by turns."""
+    blank = np.zeros(TOO_LARGE, np.uint8)
+    pictures = {"28x28": exchanges.load_images()[0], "1 bit": blank > 0, "8 bits": blank}
+    bodies = [exchanges.form("file", [exchanges.png(picture)]) for picture in pictures.values()]
+    requests = replace(exchanges.upload(exchanges.load_images()[:1]), bodies=bodies).requests()
+    times: dict[str, list[float]] = {name: [] for name in pictures}
+    with socket.create_connection(("127.0.0.1", server.port)) as peer:
+        for _ in range(REFUSALS):
+            for name, request in zip(pictures, requests, strict=True):
+                begun = time.perf_counter()
+                peer.sendall(request)
+                status = peer.recv(65536)[9:12]
+                times[name].append(time.perf_counter() - begun)
+                if status != (b"200" if name == "28x28" else b"413"):
+                    raise SystemExit(f"expected another answer to {name}; received {status.decode()}")
+    return {name: statistics.median(each) for name, each in times.items()}
+
+
 def measure(server: Server, count: int) -> int:
     """Prints what it finds. The exit status: 1 when a slow one wasn't cut in time, or others noticed."""
     requests = exchanges.upload(exchanges.load_images()[:PICTURES]).requests()
@@ -128,6 +148,12 @@ def measure(server: Server, count: int) -> int:
         status, sent, cost = flood(server, opening)
         say(f"10 GB {kind}: {status.decode()} when {sent} MiB were sent, {cost:.1f} MiB of memory at the most")
         failed = failed or status != b"413" or cost > 19
+    medians = refusals(server)
+    answered, *refused = medians.values()
+    wide, tall = TOO_LARGE
+    said = ", ".join(f"{name} {1e6 * each:.0f} µs" for name, each in medians.items())
+    say(f"medians until 28x28 are answered, and {wide}x{tall} of 1 and of 8 bits refused: {said}")
+    failed = failed or max(refused) > answered
     return int(failed)
 
 

@@ -353,7 +353,11 @@ def test_errors_say_nothing_of_pillow_or_of_memory_addresses() -> None:
         (b"", True),
         (encode(np.zeros((28, 28), np.uint8))[:30], True),
         (encode(np.zeros((28, 28), np.uint8)) + bytes(16_384), False),
+        (encode(np.zeros((1000, 1000), np.uint8)), False),
+        (encode(np.zeros((1000, 1001), np.uint8)), True),  # for it is refused unread
+        (encode(np.zeros((1000, 1001), np.uint8)) + bytes(16_384), True),
+        (encode(np.zeros((1000, 1001), np.uint8), "JPEG") + bytes(16_384), False),
     ],
 )
 def test_what_is_read_in_no_time_is_told_from_the_rest(data: bytes, small: bool) -> None:
-    assert is_small(data) is small
+    assert is_small(data, 1000 * 1000) is small

@@ -21,6 +21,7 @@ from app.images.decode import SMALL_BYTES
 from app.model.metadata import Metadata
 from app.model.saved_model import SavedModel
 from app.reader import Reader
+from app.routes.upload import LARGE_BYTES
 from app.settings import Settings
 from app.telemetry.log import RequestLog
 from app.telemetry.observed import Observed
@@ -114,6 +115,14 @@ def test_a_picture_as_the_body_is_answered_here(shipped: SavedModel, kind: str) 
     assert ask(shipped, request(encode(PICTURE)), fields={"content-type": kind})[0] == 200
 
 
+def test_a_picture_of_too_many_pixels_is_refused_here(shipped: SavedModel) -> None:
+    bomb = encode(Image.new("L", (8001, 8001)))  # the readers of these tests take 10,000 pixels
+    assert len(bomb) > SMALL_BYTES  # more than is read between two requests
+    status, answer = ask(shipped, request(form(bomb)))
+    assert status == 413
+    assert "at most 10000 pixels" in json.loads(answer)["detail"]
+
+
 @pytest.mark.parametrize(
     "messages",
     [
@@ -139,7 +148,7 @@ def test_a_body_may_come_late_and_in_pieces(shipped: SavedModel, messages: list[
         (SEVEN, {"headers": [(b"content-type", TYPE.encode())] * 2 + [(b"content-length", b"%d" % len(SEVEN))]}),
         (SEVEN, {"headers": [(b"content-type", TYPE.encode()), (b"content-length", b"+300")]}),
         (
-            form(encode(PICTURE, "TIFF") + bytes(SMALL_BYTES)),
+            form(encode(PICTURE, "TIFF") + bytes(LARGE_BYTES)),
             {},
         ),
         (form(encode(PICTURE), "files"), {}),

@@ -126,18 +126,19 @@ def decode(data: bytes, max_pixels: int, required_size: Size | None = None, enou
     return picture
 
 
-def is_small(data: bytes) -> bool:
+def is_small(data: bytes, max_pixels: int) -> bool:
     """Whether reading the file, or finding out what is wrong with it, is quick. Takes a microsecond or two itself."""
-    if len(data) > SMALL_BYTES:
-        return False
     if data.startswith(PLAIN_PNG):
-        return True
+        return len(data) <= SMALL_BYTES
+    if len(data) > SMALL_BYTES and not data.startswith(PNG_SIGNATURE):  # others' size may be anywhere in them
+        return False
     try:
         name = _format_of(data)
         width, height = SIZE_OF[name](data)
     except (ServiceError, ValueError, struct.error, IndexError, KeyError):  # `decode` says what is wrong with it
         return True
-    return width * height <= SMALL_PIXELS.get(name, SMALL_PIXELS_OF_OTHERS)
+    few = width * height <= SMALL_PIXELS.get(name, SMALL_PIXELS_OF_OTHERS)
+    return width * height > max_pixels or (few and len(data) <= SMALL_BYTES)
 
 
 def _format_of(data: bytes) -> str:

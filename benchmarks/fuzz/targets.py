@@ -50,7 +50,7 @@ class Target:
 def decode(data: bytes) -> None:
     """Grey pixels of the size that is said, whatever else is asked for, and the same where it is small."""
     with suppress(ServiceError):
-        decoding.is_small(data)
+        decoding.is_small(data, MAX_PIXELS)
         picture = decoding.decode(data, MAX_PIXELS)
         check(picture.grey.dtype == np.uint8 and picture.grey.shape == (picture.height, picture.width), "the shape")
         check(0 < picture.width * picture.height <= MAX_PIXELS, "the size")
