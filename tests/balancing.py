@@ -57,8 +57,8 @@ def running_balancer(haproxy: str, folder: Path, servers: list[str], **more: str
     """In front of `servers`, three addresses. `more`: what else the environment says."""
     log = folder / "haproxy.log"
     with socket.create_server(("127.0.0.1", 0)) as front, socket.create_server(("127.0.0.1", 0)) as watch:
-        given = {f"DIGITS_SERVER_{number}": each for number, each in enumerate(servers, start=1)}
-        given |= {"DIGITS_LISTEN": f"fd@{front.fileno()}", "DIGITS_WATCH": f"fd@{watch.fileno()}"} | more
+        given = {f"BALANCER_SERVER_{number}": each for number, each in enumerate(servers, start=1)}
+        given |= {"BALANCER_LISTEN": f"fd@{front.fileno()}", "BALANCER_WATCH": f"fd@{watch.fileno()}"} | more
         with log.open("w") as file:
             process = subprocess.Popen(
                 [haproxy, "-db", "-f", str(CONFIG)],
@@ -67,9 +67,9 @@ def running_balancer(haproxy: str, folder: Path, servers: list[str], **more: str
                 stdout=file,
                 stderr=file,
             )
-        addresses = ["http://{}:{}".format(*each.getsockname()) for each in (front, watch)]
+        url, watch_url = ("http://{}:{}".format(*each.getsockname()) for each in (front, watch))
     try:
-        yield Balancer(*addresses, log)
+        yield Balancer(url, watch_url, log)
     finally:
         process.kill()
         process.wait()
