@@ -37,7 +37,7 @@ def compare(url: str, folder: Path, key: str, examples: int, seed: int = 0) -> t
 def main() -> int:
     """Returns the exit status: 1 when something was found."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.contract", description=str(__doc__).partition("\n")[0])
-    parser.add_argument("--examples", type=int, default=300, help="of each operation, at most (default: %(default)s)")
+    parser.add_argument("--examples", type=int, default=220, help="of each operation, at most (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0, help="another one makes other cases (default: %(default)s)")
     options = parser.parse_args()
     key = secrets.token_hex()

@@ -25,6 +25,7 @@ ENOUGH = 1600  # pixels of the longer side at which a photograph is decoded: 100
 MAX_DIGITS = 256  # in a picture
 MAX_PIECES = 4 * MAX_DIGITS  # of ink: digits break, and have dots and dashes between them
 MAX_GROUPS = 4 * MAX_DIGITS  # of pieces, which take a millisecond each; noise has thousands
+FEW_GROUPS = MAX_GROUPS // 4  # on the other paper, which rarely has digits, and then few: a meter's
 # Of the doubt. Of 800 rows of test digits one in ten had more than 0.1, one in twenty more than 1; on their wrong paper
 # one in ten had less than 0.08, so that alone tells little. Of 30 meters 29 had less than 0.02 on the true paper.
 SURE, PLAIN, SURER = 0.2, 0.1, 10
@@ -73,9 +74,9 @@ def segment(grey: Grey) -> Segmented:
     """
     sheet, (left, top, _, _) = on_sheet(grey)
     dark = find_paper(sheet).dark
-    best, doubtful = _seen(sheet, dark)
+    best, doubtful = _seen(sheet, dark, MAX_GROUPS)
     if doubtful > SURE and not isinstance(best, TooManyDigits):
-        other, remaining = _seen(sheet, not dark)
+        other, remaining = _seen(sheet, not dark, FEW_GROUPS)
         if remaining < min(PLAIN, doubtful / SURER) and _share_of_ink(sheet, other, not dark) < MOST_INK:
             best = other
     if isinstance(best, ServiceError):
@@ -84,10 +85,10 @@ def segment(grey: Grey) -> Segmented:
     return best._replace(lines=lines, width=grey.shape[1], height=grey.shape[0])
 
 
-def _seen(sheet: Grey, dark: bool) -> tuple[Segmented | ServiceError, float]:
+def _seen(sheet: Grey, dark: bool, most_groups: int) -> tuple[Segmented | ServiceError, float]:
     """What is found on darker, or lighter, paper, and how little it looks like digits; or why there is nothing."""
     try:
-        found = _segment(sheet, dark)
+        found = _segment(sheet, dark, most_groups)
     except (BlankPicture, TooManyDigits) as error:
         return error, math.inf
     return found, doubt([(line.pieces, line.groups) for line in found.lines])
@@ -104,7 +105,7 @@ def _share_of_ink(sheet: Grey, found: Segmented | ServiceError, dark: bool) -> f
     return sum(int(part.sum()) for part in parts) / max(1, sum(part.size for part in parts))
 
 
-def _segment(sheet: Grey, dark: bool) -> Segmented:
+def _segment(sheet: Grey, dark: bool, most_groups: int) -> Segmented:
     close_up = look_close(sheet, dark)
     if len(close_up.boxes) > MAX_PIECES:
         raise TooManyDigits(
@@ -116,7 +117,7 @@ def _segment(sheet: Grey, dark: bool) -> Segmented:
         pieces = cut_apart(close_up, row, number)
         number = max(number, *(piece.number + 2 for piece in pieces))
         rows.append((pieces, runs_of(pieces)))
-    if sum(len(runs) for _, runs in rows) > MAX_GROUPS:
+    if sum(len(runs) for _, runs in rows) > most_groups:
         raise TooManyDigits("Expected a few hundred digits in one picture at most; received ink for many more.")
     lines = [Line(pieces, groups_of(pieces, runs, close_up)) for pieces, runs in rows]
     if not any(line.groups for line in lines):

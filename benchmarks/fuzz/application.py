@@ -20,6 +20,7 @@ LIMITS = Settings(
 START_SECONDS = 60
 ANSWERED = {200, 304, 404, 405}  # by what /openapi.json doesn't list: the page, the documentation, no such path
 METHODS_OF_SCHEMA = {"HEAD": "get"}
+READ_SELDOM = 32  # of the requests to /read, one in so many goes there: it takes a hundred times as long as the others
 PIECES = 4  # at most so many, a body comes in
 
 
@@ -48,6 +49,8 @@ class Running:
     def ask(self, data: bytes) -> None:
         """Sends a request as it is on the wire. Raises: AssertionError, unless it is answered as it should be."""
         scope, body = scope_of(data)
+        if scope["path"] == "/read" and zlib.crc32(body) % READ_SELDOM:
+            scope["path"] = "/predict"
         leaves = zlib.crc32(body) % 16 == 0  # in the middle of the body
         sent: list[Message] = []
         answered = asyncio.Event()
