@@ -23,6 +23,7 @@ serve: $(RUN) ## serve the newest model on http://127.0.0.1:8000 (HOST=, PORT=, 
 
 test: $(DEV) ## run all tests (ARGS= for pytest's options: ARGS=--cov shows what no test runs)
 	@tests/install_browser.sh
+	@tests/install_haproxy.sh
 	@tests/fetch_fashion.sh
 	@.venv/bin/python -m pytest $(ARGS)
 
