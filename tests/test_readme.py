@@ -44,6 +44,12 @@ ELSEWHERE = {
     "make soak": "takes ten minutes; tests/test_soak.py runs a short one",
     "make image": "is built and run by tests/container",
     "docker run --rm -p 8000:8000 digits": "is built and run by tests/container",
+    "for port in 8001 8002 8003; do docker run -d --rm --name digits-$port -p 127.0.0.1:$port:8000 digits; done": (
+        "tests/test_load_balancer.py starts three processes"
+    ),
+    "haproxy -f deploy/haproxy/haproxy.cfg": "is run by tests/test_load_balancer.py, with ports of its own",
+    "curl -F file=@tests/pictures/card.jpg http://127.0.0.1:8080/predict": "goes through what those two have started",
+    "kubectl apply -k deploy/kubernetes": "needs a cluster; tests/test_kubernetes.py holds it against the schemas",
 }
 WITH_KEYS = [command for command in COMMANDS if "/tmp/digits-keys" in command]  # the first two make them and serve
 RUN_HERE = [each for each in COMMANDS if each not in {*ELSEWHERE, *WITH_KEYS, "make serve"}]
