@@ -13,6 +13,12 @@ CLOSE = re.compile(rb"\r\nconnection: *close", re.IGNORECASE)
 LOOK_SECONDS = 0.05
 
 
+def predict(picture: bytes) -> bytes:
+    """The whole request: POST /predict with the PNG `picture` as its body."""
+    head = f"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\nContent-Length: {len(picture)}\r\n\r\n"
+    return head.encode() + picture
+
+
 @dataclass
 class _Connection:
     peer: socket.socket

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from benchmarks import prepare, processes
-from benchmarks.crowd import Crowd
+from benchmarks.crowd import Crowd, predict
 from benchmarks.errors import BenchmarkError
 from benchmarks.exchanges import load_images, png
 from benchmarks.measure import say
@@ -21,20 +21,13 @@ LOAD_SECONDS, PATIENCE_SECONDS = 1.0, 30.0
 EXPECTED = b'"digit":7'  # the first picture of MNIST's test set
 
 
-def request() -> bytes:
-    """POST /predict with the picture as its body."""
-    body = png(load_images()[0])
-    head = f"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\nContent-Length: {len(body)}\r\n\r\n"
-    return head.encode() + body
-
-
 @contextmanager
 def under_load(workers: int, drain_s: float, cpus: str, log: Path) -> Iterator[tuple[Crowd, int]]:
     """The service with so many workers, a crowd that has asked for a while, and the number of its first process."""
     options = ("--workers", str(workers), "--drain-seconds", str(drain_s))
     with running((*SERVICE.command, *options), cpus, log) as server:
         server.wait_ready()
-        crowd = Crowd(server.port, request(), EXPECTED, CONNECTIONS)
+        crowd = Crowd(server.port, predict(png(load_images()[0])), EXPECTED, CONNECTIONS)
         crowd.start()
         time.sleep(LOAD_SECONDS)
         yield crowd, processes.descendants(server.root)[0]

@@ -3,7 +3,7 @@ import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import httpx
 import numpy as np
@@ -38,6 +38,12 @@ MISSING = pytest.StashKey[list[str]]()
 def missing(pytestconfig: pytest.Config) -> list[str]:
     """What this machine lacks, so that some tests were skipped: the last lines of the run name it."""
     return pytestconfig.stash.setdefault(MISSING, [])
+
+
+def lacking(missing: list[str], what: str) -> NoReturn:
+    """Ends a test, or a fixture, for which this machine lacks something: `what`, in a sentence. A failure in CI."""
+    missing.append(what)
+    (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(what)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -151,8 +157,7 @@ def browser(missing: list[str]) -> Iterator["Browser"]:
 
     path = find_browser()
     if path is None:
-        missing.append(MISSING)
-        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(MISSING)
+        lacking(missing, MISSING)
     with running_browser(path) as browser:
         yield browser
 

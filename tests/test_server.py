@@ -12,6 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from benchmarks.crowd import predict
 from tests.support import CHECKOUT, SEVEN, band, encode, running_service, waiting, workers_of
 
 
@@ -91,11 +92,9 @@ def test_a_signal_in_the_first_moments_ends_it_with_status_0(number: int, delay_
 
 def test_an_answer_leaves_in_one_piece(tiny_url: str) -> None:
     address = httpx.URL(tiny_url)
-    body = encode(band(6))
-    head = f"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\nContent-Length: {len(body)}\r\n\r\n"
     with socket.create_connection((address.host, address.port or 0)) as raw:
         for _ in range(50):
-            raw.sendall(head.encode() + body)
+            raw.sendall(predict(encode(band(6))))
             assert b'"digit":6' in raw.recv(65536)
 
 

@@ -25,12 +25,12 @@ from app.main import create_service
 from app.metrics_folder import PREFIX, metrics_folder
 from app.server import configure
 from app.settings import Settings
-from benchmarks.crowd import Crowd
+from benchmarks.crowd import Crowd, predict
 from tests.support import CHECKOUT, Service, band, encode, running_service, waiting, workers_of
 
 PICTURE = encode(band(7))
-HEAD = b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\nContent-Length: %d\r\n\r\n" % len(PICTURE)
-REQUEST = HEAD + PICTURE
+REQUEST = predict(PICTURE)
+HEAD = REQUEST.removesuffix(PICTURE)
 ANSWER = b'"digit":7'
 CONNECTIONS = 32
 # All has an end two seconds after the drain; on a machine that is busy with other things, this much later.
