@@ -14,7 +14,8 @@ from app.entrance import Entrance, refuse
 from app.errors import NotReady
 from app.hot_path import HotPath
 from app.lifecycle import Lifecycle
-from app.model.saved_model import SavedModel
+from app.model.engines import choose_engine
+from app.model.model import Model
 from app.model.watch import Watch
 from app.reader import Reader
 from app.routes import explain, health, metrics, model, open_inference, page, predict, read, tf_serving
@@ -52,7 +53,7 @@ def create_app(settings: Settings, lifecycle: Lifecycle | None = None) -> FastAP
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         folder, wanted = settings.model_dir.absolute(), settings.wanted_version
-        watch = Watch(folder, wanted, settings.watch_seconds, partial(_serve, app))
+        watch = Watch(choose_engine(settings.engine), folder, wanted, settings.watch_seconds, partial(_serve, app))
         watch.start()
         if lifecycle.replaces:  # who waits at a worker that died shall not meet one that can't answer
             await _wait_for_a_model(app)
@@ -89,7 +90,7 @@ async def _wait_for_a_model(app: FastAPI) -> None:
         await asyncio.sleep(0.01)
 
 
-def _serve(app: FastAPI, model: SavedModel | None) -> None:
+def _serve(app: FastAPI, model: Model | None) -> None:
     """From now on `model` answers; None: there is none to begin with, and the service's log says why."""
     reader: Reader | None = app.state.reader
     settings: Settings = app.state.settings

@@ -21,10 +21,10 @@ from app.images.parts import Box
 from app.images.prepare import AS_IT_IS, PictureNote, prepare
 from app.images.segment import MAX_DIGITS, Segmented, segment_file
 from app.model.batcher import Batcher
-from app.model.engine import Pixels, Rows
 from app.model.explain import Explanation
 from app.model.metadata import CLASSES
-from app.model.saved_model import SavedModel
+from app.model.model import Model
+from app.model.tensors import Pixels, Rows
 from app.telemetry.metrics import count_answer, count_answers, count_batch, count_pending
 
 T = TypeVar("T")
@@ -118,7 +118,7 @@ class Reader:
     under way.
     """
 
-    def __init__(self, model: SavedModel, max_pixels: int, max_batch: int, max_pending: int) -> None:
+    def __init__(self, model: Model, max_pixels: int, max_batch: int, max_pending: int) -> None:
         self.model = model
         self._max_pixels = max_pixels
         self._max_batch = max_batch
@@ -127,7 +127,7 @@ class Reader:
         self._admitted = _Admission(max_pending)
         self._backroom = Backroom()
 
-    def with_model(self, model: SavedModel) -> "Reader":
+    def with_model(self, model: Model) -> "Reader":
         """A reader with another model, the same bounds, and room for as many requests as both have together."""
         other = copy(self)  # shares the admission and the backroom
         other.model = model

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from app.main import create_service
 from app.model import saved_model
-from app.model.saved_model import SavedModel
+from app.model.model import Model
 from app.server import configure
 from app.settings import Settings
 from tests.support import SHIPPED, SHIPPED_VERSION, waiting
@@ -58,7 +58,7 @@ def mnist() -> Dataset:
 
 
 @pytest.fixture(scope="session")
-def shipped() -> SavedModel:
+def shipped() -> Model:
     return saved_model.load(SHIPPED / str(SHIPPED_VERSION))
 
 

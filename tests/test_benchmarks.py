@@ -14,6 +14,7 @@ from uvicorn.protocols.http import httptools_impl
 from app.images.normalize import normalize
 from app.images.prepare import prepare as prepare_picture
 from app.model import saved_model
+from app.model.model import Model
 from benchmarks import client, engine, photos, picture_costs, prepare, processes, report, steps
 from benchmarks import training as training_speed
 from benchmarks.errors import BenchmarkError
@@ -92,7 +93,7 @@ def test_what_pictures_cost_is_timed_by_name(tmp_path: Path, monkeypatch: pytest
     assert all(10 < cost < 1e6 for cost in costs.values())
 
 
-def test_the_benchmarks_pictures_are_read_as_their_digits(shipped: saved_model.SavedModel) -> None:
+def test_the_benchmarks_pictures_are_read_as_their_digits(shipped: Model) -> None:
     images = load_images()[:6]
     files = [*photos.photographs(images[:1]), *map(photos.drawing, images), *map(photos.noisy_paper, images)]
     seen = np.stack([prepare_picture(data, 64_000_000, may_fit=True)[0] for data in files])

@@ -9,7 +9,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from app.images.normalize import normalize
-from app.model.saved_model import SavedModel
+from app.model.model import Model
 from tests.support import encode, forward
 from training.dataset import Dataset
 
@@ -38,7 +38,7 @@ def answers(shipped_url: str, mnist: Dataset) -> NDArray[np.float64]:
     return asyncio.run(_ask_all(shipped_url, mnist.x_test))
 
 
-def test_they_are_the_saved_models_own(answers: NDArray[np.float64], shipped: SavedModel, mnist: Dataset) -> None:
+def test_they_are_the_saved_models_own(answers: NDArray[np.float64], shipped: Model, mnist: Dataset) -> None:
     # as the notebook prepares them, written out here and not taken from the service
     pixels = mnist.x_test.reshape((10000, 28 * 28)).astype("float32") / 255
     expected = shipped._loaded.signatures["serving_default"](pixels=tf.constant(pixels))["probabilities"].numpy()
@@ -48,7 +48,7 @@ def test_they_are_the_saved_models_own(answers: NDArray[np.float64], shipped: Sa
 
 
 def test_they_are_those_of_a_forward_pass_in_numpy(
-    answers: NDArray[np.float64], shipped: SavedModel, mnist: Dataset
+    answers: NDArray[np.float64], shipped: Model, mnist: Dataset
 ) -> None:
     module = shipped._loaded
     weights = [each.numpy() for each in (module.w1, module.b1, module.w2, module.b2)]
@@ -57,9 +57,7 @@ def test_they_are_those_of_a_forward_pass_in_numpy(
     assert np.abs(answers - expected).max() <= 1e-5
 
 
-def test_the_accuracy_is_that_of_the_metadata(
-    answers: NDArray[np.float64], shipped: SavedModel, mnist: Dataset
-) -> None:
+def test_the_accuracy_is_that_of_the_metadata(answers: NDArray[np.float64], shipped: Model, mnist: Dataset) -> None:
     accuracy = float((answers.argmax(axis=1) == mnist.y_test).mean())
     assert accuracy == pytest.approx(shipped.metadata.document["metrics"]["test_accuracy"], abs=1e-9)
     assert 0.975 <= accuracy < 0.999  # 100% would mean that the labels leaked into the answers

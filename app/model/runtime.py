@@ -3,6 +3,7 @@
 import gc
 import os
 from collections.abc import Mapping
+from importlib import import_module
 
 ENVIRONMENT = {
     # warnings and errors only: TensorFlow tells about its build at every start
@@ -29,8 +30,8 @@ def prepare_tensorflow(environment: Mapping[str, str] = ENVIRONMENT) -> None:
         os.environ.setdefault(name, value)
 
 
-def import_tensorflow() -> None:
-    """Imports TensorFlow, and takes what is there by then out of the garbage collector's sight. Takes two seconds.
+def import_for_good(library: str) -> None:
+    """Imports what runs the model, and takes what is there by then out of the garbage collector's sight.
 
     TensorFlow leaves 300,000 objects that live for ever; each full collection looked at all of them, which stopped
     every request for 180 ms. What comes later, the models among them, stays in sight: so one that is no longer served
@@ -39,7 +40,7 @@ def import_tensorflow() -> None:
     prepare_tensorflow()
     gc.disable()
     try:
-        import tensorflow  # noqa: F401
+        import_module(library)
     finally:
         gc.enable()
     gc.collect()
