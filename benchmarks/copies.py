@@ -13,8 +13,8 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from app.images.fit import fit
-from app.images.mnist import looks_like_mnist
 from app.images.normalize import SIDE, Grey, normalize
+from app.images.resemblance import looks_like_mnist
 from app.model import saved_model
 from app.model.model import Model
 from app.model.runtime import ONE_THREAD, prepare_tensorflow

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from app.errors import BlankPicture
-from app.images.mnist import looks_like_mnist
 from app.images.normalize import normalize
 from app.images.prepare import prepare
+from app.images.resemblance import looks_like_mnist
 from app.model.model import Model
 from app.reader import NOT_A_DIGIT
 from benchmarks.copies import COPIES, lost
