@@ -22,6 +22,7 @@ from app.routes import explain, health, metrics, model, open_inference, page, pr
 from app.routes.body import ARRIVING_BYTES, Arriving
 from app.settings import Settings
 from app.telemetry.log import RequestLog
+from app.telemetry.metrics import BUILD
 from app.telemetry.observed import Observed
 from app.unread import UnreadBody
 
@@ -68,6 +69,7 @@ def create_app(settings: Settings, lifecycle: Lifecycle | None = None) -> FastAP
         redirect_slashes=False,  # a redirect would name whatever host the client claims to have called
     )
     app.state.settings = settings
+    BUILD.engine = settings.engine
     app.state.lifecycle = lifecycle
     app.state.reader = None
     app.state.not_ready = NotReady.example
