@@ -97,6 +97,7 @@ def write_converted_version(folder: Path, number: int, **metadata: Any) -> Path:
     version = write_version(folder, number, **metadata)
     (version / litert.FILE).parent.mkdir()
     (version / litert.FILE).write_bytes(tiny_converted())
+    (version / litert.HASH).write_text(litert.hash_of(tiny_converted()))
     return version
 
 

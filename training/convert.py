@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from app.images.normalize import normalize
 from app.model import litert, saved_model
-from app.model.litert import FILE
+from app.model.litert import FILE, HASH, hash_of
 from app.model.metadata import CLASSES, Metadata
 from app.model.model import Model
 from app.model.tensors import TOLERANCE, Rows, difference
@@ -24,9 +24,14 @@ def write_converted(version: Path, images: Bytes) -> None:
     """
     content = convert(version)
     check_same(litert.from_content(content, version), saved_model.load(version), images)
-    path = version / FILE
-    path.parent.mkdir(exist_ok=True)
-    incoming = path.with_suffix(".incoming")
+    (version / FILE).parent.mkdir(exist_ok=True)
+    _write(version / FILE, content)
+    _write(version / HASH, hash_of(content).encode())
+
+
+def _write(path: Path, content: bytes) -> None:
+    """In one step: a service that watches the folder finds it whole, or not at all."""
+    incoming = path.with_name(path.name + ".incoming")
     incoming.write_bytes(content)
     incoming.replace(path)
 

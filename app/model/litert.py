@@ -1,6 +1,7 @@
 """The engine `litert`: the SavedModel as LiteRT has it, which publishing converts it to, run by its interpreter."""
 
 from collections.abc import Iterator, Sequence
+from hashlib import sha256
 from itertools import product
 from pathlib import Path
 from threading import Lock
@@ -18,6 +19,7 @@ from app.model.versions import ModelError, first_line
 
 NAME = "litert"
 FILE = Path("assets.extra", "model.tflite")  # in the folder where TensorFlow Serving looks for nothing but its warm-up
+HASH = FILE.with_name("model.tflite.sha256")  # as `sha256sum` writes it
 
 
 def start() -> None:
@@ -50,17 +52,25 @@ def from_content(content: bytes, version: Path) -> Model:
     return Model(name, number, NAME, metadata, report, run, judge, interpreter, network)
 
 
+def hash_of(content: bytes) -> str:
+    """What stands in HASH: LiteRT doesn't notice a damaged weight, where TensorFlow has checksums of its own."""
+    return f"{sha256(content).hexdigest()}  {FILE.name}\n"
+
+
 def _read(version: Path) -> bytes:
     """The file whole: were it mapped into memory, who shortens it would end the process by a SIGBUS."""
     try:
-        return (version / FILE).read_bytes()
+        content, written = (version / FILE).read_bytes(), (version / HASH).read_bytes()
     except FileNotFoundError as error:
         raise ModelError(
-            f"Expected {FILE} in {version}, and there is none: `python -m training convert --model {version}` "
-            "writes it."
+            f"Expected {FILE} and {HASH.name} in {version}, and there is none: "
+            f"`python -m training convert --model {version}` writes it."
         ) from error
     except OSError as error:
         raise ModelError(f"{version / FILE} can't be read: {error}.") from error
+    if written != hash_of(content).encode():
+        raise ModelError(f"Expected that {version / FILE} has the SHA-256 in {HASH.name}; it is damaged, or another.")
+    return content
 
 
 def _interpreter(content: bytes, version: Path) -> Any:
