@@ -62,7 +62,7 @@ lock-dev: lock-run lock-uv
 	$(LOCK) --group dev --group uv --constraints requirements/run.txt --constraints requirements/uv.txt -o requirements/dev.txt
 
 clean: ## remove what was installed and cached
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .coverage* benchmarks/.envs
+	rm -rf .venv .venv-small .mypy_cache .ruff_cache .pytest_cache .coverage* benchmarks/.envs
 
 $(RUN): requirements/run.txt requirements/uv.txt requirements/install.sh
 	@requirements/install.sh requirements/run.txt
