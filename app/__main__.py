@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 
 from app.model.engines import check_installed
-from app.model.runtime import ONE_THREAD, prepare_tensorflow
+from app.model.runtime import ONE_THREAD, importing, prepare_tensorflow
 from app.model.versions import ModelError, choose_version
 from app.settings import Settings, SettingsError, default_of, option, variable
 
@@ -36,8 +36,9 @@ def main(arguments: Sequence[str]) -> int:
     except (SettingsError, ModelError) as error:
         return _fail(error)
     prepare_tensorflow(ONE_THREAD)
-    from app.listeners import AddressError
-    from app.server import serve  # after the settings: --help and errors come at once
+    with importing():  # after the settings: --help and errors come at once
+        from app.listeners import AddressError
+        from app.server import serve
 
     try:
         serve(settings)
