@@ -54,7 +54,9 @@ ELSEWHERE = {
     "kubectl apply -k deploy/kubernetes": "needs a cluster; tests/test_kubernetes.py holds it against the schemas",
 }
 WITH_KEYS = [command for command in COMMANDS if "/tmp/digits-keys" in command]  # the first two make them and serve
-SMALL = [command for command in COMMANDS if ".venv-small/bin/python" in command]  # the first sets it up, the second serves
+SMALL = [
+    command for command in COMMANDS if ".venv-small/bin/python" in command
+]  # the first sets it up, the second serves
 RUN_HERE = [each for each in COMMANDS if each not in {*ELSEWHERE, *WITH_KEYS, *SMALL, "make serve"}]
 
 
