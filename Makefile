@@ -50,7 +50,8 @@ image: ## build the container's image
 
 lock: lock-run lock-small lock-uv lock-dev ## choose the versions of all packages anew and write the lock files
 
-LOCK = .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --upgrade pyproject.toml
+LOCK = .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --upgrade \
+  --constraints requirements/limits.txt pyproject.toml
 .PHONY: lock-run lock-small lock-uv lock-dev
 lock-run: $(DEV)
 	$(LOCK) -o requirements/run.txt
