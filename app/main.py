@@ -14,13 +14,15 @@ from app.entrance import Entrance, refuse
 from app.errors import NotReady
 from app.hot_path import HotPath
 from app.lifecycle import Lifecycle
-from app.model.saved_model import SavedModel
+from app.model.engines import choose_engine
+from app.model.model import Model
 from app.model.watch import Watch
 from app.reader import Reader
 from app.routes import explain, health, metrics, model, open_inference, page, predict, read, tf_serving
 from app.routes.body import ARRIVING_BYTES, Arriving
 from app.settings import Settings
 from app.telemetry.log import RequestLog
+from app.telemetry.metrics import BUILD
 from app.telemetry.observed import Observed
 from app.unread import UnreadBody
 
@@ -52,7 +54,7 @@ def create_app(settings: Settings, lifecycle: Lifecycle | None = None) -> FastAP
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         folder, wanted = settings.model_dir.absolute(), settings.wanted_version
-        watch = Watch(folder, wanted, settings.watch_seconds, partial(_serve, app))
+        watch = Watch(choose_engine(settings.engine), folder, wanted, settings.watch_seconds, partial(_serve, app))
         watch.start()
         if lifecycle.replaces:  # who waits at a worker that died shall not meet one that can't answer
             await _wait_for_a_model(app)
@@ -67,6 +69,7 @@ def create_app(settings: Settings, lifecycle: Lifecycle | None = None) -> FastAP
         redirect_slashes=False,  # a redirect would name whatever host the client claims to have called
     )
     app.state.settings = settings
+    BUILD.engine = settings.engine
     app.state.lifecycle = lifecycle
     app.state.reader = None
     app.state.not_ready = NotReady.example
@@ -89,7 +92,7 @@ async def _wait_for_a_model(app: FastAPI) -> None:
         await asyncio.sleep(0.01)
 
 
-def _serve(app: FastAPI, model: SavedModel | None) -> None:
+def _serve(app: FastAPI, model: Model | None) -> None:
     """From now on `model` answers; None: there is none to begin with, and the service's log says why."""
     reader: Reader | None = app.state.reader
     settings: Settings = app.state.settings

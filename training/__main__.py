@@ -60,7 +60,13 @@ def _compare(options: argparse.Namespace) -> None:
     print(report(options.first, options.second, options.data))
 
 
-COMMANDS = {"fit": _fit, "evaluate": _evaluate, "compare": _compare}
+def _convert(options: argparse.Namespace) -> None:
+    from training.versions import convert
+
+    print(convert(options.model, options.data))
+
+
+COMMANDS = {"fit": _fit, "evaluate": _evaluate, "compare": _compare, "convert": _convert}
 
 
 def _end(status: int, why: object) -> int:

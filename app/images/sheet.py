@@ -3,8 +3,8 @@
 import cv2
 import numpy as np
 
+from app.images.box import Box
 from app.images.normalize import Grey
-from app.images.parts import Box
 from app.images.pixels import shrink
 
 THUMBNAIL = 64  # pixels of the longer side on which a sheet is looked for

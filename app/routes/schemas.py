@@ -4,6 +4,8 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from app.model.engines import EngineName
+
 
 class ModelRef(BaseModel):
     name: str
@@ -136,6 +138,7 @@ class ReadingOut(BaseModel):
 class ModelOut(ModelRef):
     """The served version, as its metadata.json tells it."""
 
+    engine: EngineName = Field(description="what runs it")
     versions: list[int] = Field(description="all complete versions in the model folder, oldest first")
     labels: list[str]
     signatures: dict[str, dict[str, dict[str, dict[str, Any]]]] = Field(
