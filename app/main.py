@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from functools import partial
 
 from fastapi import FastAPI
+from fastapi.concurrency import run_in_threadpool
 from starlette.types import ASGIApp
 
 from app import __version__, openapi, problems
@@ -20,6 +21,7 @@ from app.reader import Reader
 from app.routes import explain, health, metrics, model, open_inference, page, predict, read, tf_serving
 from app.routes.body import ARRIVING_BYTES, Arriving
 from app.settings import Settings
+from app.telemetry import metrics as telemetry
 from app.telemetry.log import RequestLog
 from app.telemetry.observed import Observed
 from app.unread import UnreadBody
@@ -69,6 +71,7 @@ def create_app(settings: Settings, lifecycle: Lifecycle | None = None) -> FastAP
     app.state.settings = settings
     app.state.lifecycle = lifecycle
     app.state.reader = None
+    app.state.figures = partial(run_in_threadpool, telemetry.render)
     app.state.not_ready = NotReady.example
     app.state.arriving = Arriving(max(ARRIVING_BYTES, settings.max_upload_bytes))
     problems.install(app)

@@ -1,0 +1,78 @@
+"""Getting to a Ray cluster: one of this machine's own, or one that is there already."""
+
+import os
+import socket
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from importlib.util import find_spec
+from typing import Any
+
+from app.cluster.errors import ClusterError
+from app.model.runtime import ENVIRONMENT, ONE_THREAD
+from app.model.versions import first_line
+from app.settings import CHECKOUT
+
+LOOPBACK = "127.0.0.1"
+AUTO = "auto"  # the cluster that this machine is a node of
+OBJECT_STORE_BYTES = 200_000_000  # of a cluster of its own: nothing larger than some groups of files lies there
+CONNECT_SECONDS = 5
+# For Ray itself, as far as the user has not decided: it tells nobody that it is used, and drops no line of a log for
+# being like another.
+QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_DEDUP_LOGS": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
+
+
+@contextmanager
+def connected(address: str | None) -> Iterator[Any]:
+    """Gives `ray`, connected to the cluster at `address`, or to a new one on loopback, which ends with this process.
+
+    Raises: ClusterError.
+    """
+    if find_spec("ray") is None:
+        raise ClusterError("Ray is needed: requirements/install.sh requirements/cluster.txt")
+    os.environ |= {name: value for name, value in QUIET.items() if name not in os.environ}
+    if address not in (None, AUTO):
+        _see_whether_anybody_listens(address or "")
+    import ray
+
+    try:
+        if address is None:
+            ray.init(**_own())
+        else:
+            ray.init(address=address, logging_level="ERROR")
+    except (ConnectionError, RuntimeError, ValueError, OSError) as error:
+        where = "on this machine" if address is None else f"at {address}"
+        raise ClusterError(f"There is no Ray cluster to be had {where}: {first_line(error)}") from error
+    try:
+        yield ray
+    finally:
+        ray.shutdown()
+
+
+def environment_of_workers() -> dict[str, str]:
+    """What has to be in the environment of a process before NumPy and TensorFlow are imported, and where `app` is.
+
+    The checkout has to be at the same place on all machines. What the user has set here counts there, too.
+    """
+    chosen: Mapping[str, str] = ENVIRONMENT | ONE_THREAD
+    return {name: os.environ.get(name, value) for name, value in chosen.items()} | {"PYTHONPATH": str(CHECKOUT)}
+
+
+def _own() -> dict[str, Any]:
+    return {
+        "address": "local",
+        "_node_ip_address": LOOPBACK,  # every port that Ray opens is on loopback then
+        "include_dashboard": False,
+        "object_store_memory": OBJECT_STORE_BYTES,
+        "logging_level": "ERROR",
+    }
+
+
+def _see_whether_anybody_listens(address: str) -> None:
+    """Ray would try for a minute. Raises: ClusterError."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not host or not port.isdecimal() or int(port) > 65535:
+        raise ClusterError(f"Expected --address to be HOST:PORT or {AUTO}; got {address!r}.")
+    try:
+        socket.create_connection((host, int(port)), CONNECT_SECONDS).close()
+    except OSError as error:
+        raise ClusterError(f"There is no Ray cluster at {address}: {error.strerror or error}.") from error
