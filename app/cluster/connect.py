@@ -38,7 +38,7 @@ def connected(address: str | None) -> Iterator[Any]:
         if address is None:
             ray.init(**_own())
         else:
-            ray.init(address=address, logging_level="ERROR")
+            ray.init(address=address, logging_level="ERROR", log_to_driver=False)
     except (ConnectionError, RuntimeError, ValueError, OSError) as error:
         where = "on this machine" if address is None else f"at {address}"
         raise ClusterError(f"There is no Ray cluster to be had {where}: {first_line(error)}") from error

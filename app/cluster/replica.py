@@ -7,11 +7,17 @@ from typing import Any
 
 from starlette.types import ASGIApp
 
+from app.cluster.ports import keep_to_the_node
 from app.model.runtime import ONE_THREAD, prepare_tensorflow
 from app.settings import Settings
 from app.signals import SIGNALS
 
 APPLICATION, DEPLOYMENT = "digits", "Digits"
+# Requests under way at each replica when it is worth to have another: they share calls of the model, and with fewer the
+# core has time to spare.
+TARGET = 16
+WAIT_LOOP_SECONDS = 0.5  # how often a replica that is to end looks whether its requests are answered
+HEALTH_SECONDS = 5
 
 
 class Digits:
@@ -22,6 +28,7 @@ class Digits:
         # run it come. None is interrupted by a signal then (see `app.signals`): Ray takes it in the main thread.
         signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
         prepare_tensorflow(ONE_THREAD)
+        keep_to_the_node()
         self._settings = settings
 
     def __serve_build_asgi_app__(self) -> ASGIApp:  # noqa: PLW3201 - Ray's name
@@ -79,10 +86,3 @@ def application(settings: Settings, most: int, cpus: float, environment: dict[st
         **number,
     )
     return deployment.bind(settings)
-
-
-# Requests under way at each replica when it is worth to have another: they share calls of the model, and with fewer the
-# core has time to spare.
-TARGET = 16
-WAIT_LOOP_SECONDS = 0.5  # how often a replica that is to end looks whether its requests are answered
-HEALTH_SECONDS = 5

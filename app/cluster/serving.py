@@ -79,6 +79,7 @@ def _see_whether_it_fits(ray: Any, fewest: int, cpus: float) -> None:
 def _serve_api() -> Any:
     from ray import serve  # takes a second
 
+    logging.getLogger("ray.serve").setLevel(logging.WARNING)  # of each step
     return serve
 
 
