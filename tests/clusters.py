@@ -204,6 +204,5 @@ def environment(folder: Path) -> dict[str, str]:
         "RAY_AUTH_TOKEN_PATH": str(token),
         "RAY_USAGE_STATS_ENABLED": "0",
         "RAY_TMPDIR": str(folder),
-        "RAY_prestart_worker_first_driver": "0",
-        "RAY_enable_worker_prestart": "0",
+        "RAY_SERVE_PROXY_PREFER_LOCAL_NODE_ROUTING": "0",  # all replicas are to be asked through one address
     }

@@ -34,6 +34,9 @@ async def of_all_replicas(application: str, deployment: str) -> bytes:
 
     handle = serve.get_deployment_handle(deployment, application)
     answers = await handle.broadcast("figures").results_async(timeout_s=WAIT_SECONDS, return_exceptions=True)
+    for each in answers:
+        if isinstance(each, BaseException):
+            log.warning("a replica has no figures: %s", each)
     figures = {each[0]: each[1] for each in answers if isinstance(each, tuple)}
     return await asyncio.to_thread(merged, figures)
 

@@ -16,6 +16,9 @@ APPLICATION, DEPLOYMENT = "digits", "Digits"
 # Requests under way at each replica when it is worth to have another: they share calls of the model, and with fewer the
 # core has time to spare.
 TARGET = 16
+# More than so many share no larger calls of the model. What comes then is asked of another replica, or waits at the proxy,
+# of which each keeps `max_pending`: beyond that, 503.
+AT_ONCE = 64
 WAIT_LOOP_SECONDS = 0.5  # how often a replica that is to end looks whether its requests are answered
 HEALTH_SECONDS = 5
 
@@ -77,7 +80,7 @@ def application(settings: Settings, most: int, cpus: float, environment: dict[st
         serve.ingress()(Digits),
         name=DEPLOYMENT,
         ray_actor_options={"num_cpus": cpus, "runtime_env": {"env_vars": environment}},
-        max_ongoing_requests=settings.max_pending,
+        max_ongoing_requests=min(AT_ONCE, settings.max_pending),
         max_queued_requests=settings.max_pending,
         graceful_shutdown_wait_loop_s=WAIT_LOOP_SECONDS,
         graceful_shutdown_timeout_s=settings.answer_seconds,
