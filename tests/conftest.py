@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
     from tests.browsing import Open
+    from tests.clusters import Cluster
 
 # Small enough to be reached in a test, large enough for everything else.
 MAX_UPLOAD_BYTES = 1_000_000
@@ -160,6 +161,17 @@ def browser(missing: list[str]) -> Iterator["Browser"]:
         lacking(missing, MISSING)
     with running_browser(path) as browser:
         yield browser
+
+
+@pytest.fixture(scope="session")
+def two_nodes(missing: list[str]) -> Iterator["Cluster"]:
+    """A Ray cluster with a CPU on each of two nodes. The last to use it, in tests/test_cluster_serving.py, loses one."""
+    from tests.clusters import MISSING, can_make_networks, cluster
+
+    if not can_make_networks():
+        lacking(missing, MISSING)
+    with cluster(1, 1) as nodes:
+        yield nodes
 
 
 @pytest.fixture

@@ -1,8 +1,12 @@
 """Reading on all machines of a Ray cluster, by Ray Data: the same code in batches, wherever there is a CPU."""
 
 import json
+import logging
 import signal
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import sys
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from contextlib import redirect_stdout
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Thread
@@ -17,13 +21,11 @@ from app.model.versions import first_line
 from app.settings import Settings
 from app.signals import SIGNALS
 
-GROUPS_A_TASK = 8  # a task costs Ray some 5 ms, and a group of small files takes 15
-UNDER_WAY = 2  # tasks at each process: one waits while another is done
-TRIES = 3  # of a task whose process ends: that may have been the machine's fault
+GROUPS_A_TASK = 8  # a task costs Ray some milliseconds, and a group of small files takes 15
+TRIES = 3  # of what ends the process that reads it: somebody else may have ended it
 POISON = f"The process that read it ended, {TRIES} times out of {TRIES}."
 
 Batch = dict[str, Any]
-Group = tuple[int, list[str]]  # with its number
 
 
 class ClusterRun:
@@ -43,9 +45,10 @@ class ClusterRun:
 
         Raises: what `write` does, and ClusterError, when the cluster can't do this.
         """
-        Thread(target=self._feed, args=(paths,), daemon=True).start()
-        while (rows := self._asked.get()) is not None and not self.stopped:
-            write(rows)
+        with redirect_stdout(sys.stderr):  # what Ray tells is no row
+            Thread(target=self._feed, args=(paths,), daemon=True).start()
+            while (rows := self._asked.get()) is not None and not self.stopped:
+                write(rows)
         if self._failure and not self.stopped:
             raise self._failure
 
@@ -56,7 +59,7 @@ class ClusterRun:
 
     def _feed(self, paths: Iterable[str]) -> None:
         try:
-            for rows in rows_of_all(self._ray, self._settings, paths):
+            for rows in read_all(self._ray, self._settings, paths):
                 self._asked.put(rows)
         except BaseException as error:  # noqa: BLE001 - for whoever waits for the rows
             self._failure = error
@@ -64,82 +67,101 @@ class ClusterRun:
             self._asked.put(None)
 
 
-def rows_of_all(ray: Any, settings: Settings, paths: Iterable[str]) -> Iterator[list[Row]]:
-    """The rows of `paths`, some groups at a time. A file that ends the process that reads it has that as its error.
+def read_all(ray: Any, settings: Settings, paths: Iterable[str]) -> Iterator[list[Row]]:
+    """The rows of `paths`, a group at a time. Raises: ClusterError.
 
-    What was in a task whose process ended TRIES times is read once more, each file by itself, to find out which it was.
+    What a process that has ended was at is read again by another, until it is. Ray may hand a result over twice.
     """
-    left = yield from _rows(ray, settings, list(enumerate(in_groups(paths, size_of))), GROUPS_A_TASK)
-    alone = list(enumerate([path] for _, group in left for path in group))
-    left = yield from _rows(ray, settings, alone, 1)
-    yield [row(name_of(path), POISON) for _, group in left for path in group]
-
-
-def _rows(
-    ray: Any, settings: Settings, groups: Sequence[Group], groups_a_task: int
-) -> Iterator[list[Row]]:  # and returns the groups that have none
-    left = dict(groups)
-    if not left:
-        return []
-    _prepare_ray_data(ray)
-    items = [{"number": number, "paths": _packed(group)} for number, group in groups]
-    strategy = ray.data.ActorPoolStrategy(
-        min_size=1,
-        max_size=max(1, int(ray.cluster_resources().get("CPU", 1))),
-        # alone, nobody else suffers for it
-        max_tasks_in_flight_per_actor=UNDER_WAY if groups_a_task > 1 else 1,
-    )
-    tasks = ray.data.from_items(items, override_num_blocks=-(-len(items) // groups_a_task))
-    read = tasks.map_batches(
-        Reading,
-        batch_size=None,
-        compute=strategy,
-        fn_constructor_args=(settings, str(Path.cwd())),
-        num_cpus=1,
-        max_task_retries=TRIES - 1,
-        runtime_env={"env_vars": environment_of_workers()},
-    )
+    groups = [json.dumps(group) for group in in_groups(paths, size_of)]  # paths needn't be UTF-8, as Arrow wants texts
+    if not groups:
+        return
+    left = set(range(len(groups)))
     try:
-        for batch in read.iter_batches(batch_size=None, batch_format="numpy", prefetch_batches=0):
-            done = [k for k, number in enumerate(batch["number"].tolist()) if left.pop(number, None) is not None]
-            yield [each for k in done for each in json.loads(batch["rows"][k])]
+        for batch in _dataset(ray, settings, groups).iter_batches(batch_size=None, batch_format="numpy"):
+            for number, rows in zip(batch["number"].tolist(), batch["rows"], strict=True):
+                if number in left:
+                    left.remove(number)
+                    yield json.loads(rows)
     except ray.exceptions.RayError as error:
         raise ClusterError(f"The files can't be read on the cluster: {first_line(error)}") from error
-    if len(left) == len(groups) > 1 and groups_a_task > 1:
-        raise ClusterError("Each process on the cluster that should read files has ended; Ray's logs say why.")
-    return list(left.items())
+    if left:
+        raise ClusterError(f"The cluster gave no answer to {len(left)} groups of files.")
 
 
-def _prepare_ray_data(ray: Any) -> None:
+def _dataset(ray: Any, settings: Settings, groups: Sequence[str]) -> Any:
+    """`number` and `rows`, as JSON, of all `groups`."""
     import ray.data
 
-    context = ray.data.DataContext.get_current()
-    context.enable_progress_bars = False
-    context.max_errored_blocks = -1  # what is missing at the end is looked after here
+    logging.getLogger("ray.data").setLevel(logging.ERROR)  # otherwise it tells of each step
+    ray.data.DataContext.get_current().enable_progress_bars = False
+    items = [{"number": number, "paths": group} for number, group in enumerate(groups)]
+    tasks = ray.data.from_items(items, override_num_blocks=-(-len(items) // GROUPS_A_TASK))
+    ledger = ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=-1)(Ledger).remote()
+
+    def begin(what: Hashable) -> int:
+        times: int = ray.get(ledger.begin.remote(what))
+        return times
+
+    return tasks.map_batches(
+        Reading,
+        batch_size=None,
+        compute=ray.data.ActorPoolStrategy(min_size=1, max_size=max(1, int(ray.cluster_resources().get("CPU", 1)))),
+        fn_constructor_args=(settings, str(Path.cwd()), begin, ledger.end.remote),
+        num_cpus=1,
+        runtime_env={"env_vars": environment_of_workers()},
+    )
 
 
-def _packed(paths: Sequence[str]) -> bytes:
-    """As JSON: paths needn't be UTF-8, which Arrow's texts are."""
-    return json.dumps(paths).encode()
+class Ledger:
+    """An actor that outlives those who read, and knows what each of them has begun and not ended."""
+
+    def __init__(self) -> None:
+        self._begun: Counter[Hashable] = Counter()
+
+    def begin(self, what: Hashable) -> int:
+        """How often it has been begun by now."""
+        self._begun[what] += 1
+        return self._begun[what]
+
+    def end(self, what: Hashable) -> None:
+        """It is done."""
+        del self._begun[what]
 
 
 class Reading:
-    """What each process of the cluster does: the same as `app.bulk.run.Run` does in this one."""
+    """What each process of the cluster does: the same as `app.bulk.run.Run` does in this one.
 
-    def __init__(self, settings: Settings, folder: str) -> None:
+    Paths are relative to `folder`. `begin` and `end` are the ledger's.
+    """
+
+    def __init__(
+        self, settings: Settings, folder: str, begin: Callable[[Hashable], int], end: Callable[[Hashable], object]
+    ) -> None:
+        self._folder, self._begin, self._end = folder, begin, end
         # Ray works in the main thread and takes signals there; the threads that run the model are made here, and no
         # signal interrupts those (see `app.signals`)
         before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
         from app.bulk.local import Local
 
-        self._source, self._folder = Local(settings), folder
+        self._source = Local(settings)
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
     def __call__(self, batch: Batch) -> Batch:
-        """`number` and `paths` of some groups → `number` and `rows`, as JSON."""
-        return {"number": batch["number"], "rows": [self._read(packed) for packed in batch["paths"]]}
+        """`number` and `paths` of the groups of a task → `number` and `rows`, as JSON."""
+        is_first = self._begin(int(batch["number"][0])) == 1
+        read = self._read if is_first else self._read_one_by_one
+        return {"number": batch["number"], "rows": [json.dumps(read(json.loads(group))) for group in batch["paths"]]}
 
-    def _read(self, packed: bytes) -> bytes:
+    def _read(self, paths: Sequence[str]) -> list[Row]:
         from app.bulk.run import rows_of
 
-        return json.dumps(rows_of(self._source, json.loads(packed), self._folder)).encode()
+        return rows_of(self._source, paths, self._folder)
+
+    def _read_one_by_one(self, paths: Sequence[str]) -> list[Row]:
+        """After a process that was at it has ended. A file that was begun and not ended too often is left alone."""
+        rows = []
+        for path in paths:
+            poison = self._begin(path) >= TRIES
+            rows += [row(name_of(path), POISON)] if poison else self._read([path])
+            self._end(path)
+        return rows

@@ -18,12 +18,14 @@ OBJECT_STORE_BYTES = 200_000_000  # of a cluster of its own: nothing larger than
 CONNECT_SECONDS = 5
 # For Ray itself, as far as the user has not decided: it tells nobody that it is used, and drops no line of a log for
 # being like another.
-QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_DEDUP_LOGS": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
+QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_DEDUP_LOGS": "0"}
 
 
 @contextmanager
-def connected(address: str | None) -> Iterator[Any]:
+def connected(address: str | None, logs: bool = False) -> Iterator[Any]:
     """Gives `ray`, connected to the cluster at `address`, or to a new one on loopback, which ends with this process.
+
+    With `logs`, what processes of the cluster say is said on standard error, too.
 
     Raises: ClusterError.
     """
@@ -34,11 +36,9 @@ def connected(address: str | None) -> Iterator[Any]:
         _see_whether_anybody_listens(address or "")
     import ray
 
+    where_to = _own() if address is None else {"address": address}
     try:
-        if address is None:
-            ray.init(**_own())
-        else:
-            ray.init(address=address, logging_level="ERROR", log_to_driver=False)
+        ray.init(logging_level="ERROR", log_to_driver=logs, **where_to)
     except (ConnectionError, RuntimeError, ValueError, OSError) as error:
         where = "on this machine" if address is None else f"at {address}"
         raise ClusterError(f"There is no Ray cluster to be had {where}: {first_line(error)}") from error
@@ -63,7 +63,6 @@ def _own() -> dict[str, Any]:
         "_node_ip_address": LOOPBACK,  # every port that Ray opens is on loopback then
         "include_dashboard": False,
         "object_store_memory": OBJECT_STORE_BYTES,
-        "logging_level": "ERROR",
     }
 
 

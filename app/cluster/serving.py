@@ -21,7 +21,7 @@ def serve(settings: Settings, address: str | None, most: int | None, cpus: float
 
     Raises: ClusterError, ModelError.
     """
-    with connected(address) as ray:
+    with connected(address, logs=address is None) as ray:
         _see_whether_it_fits(ray, settings.workers, cpus)
         _deploy(settings, most or settings.workers, cpus)
         host = f"[{settings.host}]" if ":" in settings.host else settings.host

@@ -17,15 +17,16 @@ import pytest
 
 from app.client import Client, ClientError, Prediction
 from app.settings import Settings
-from tests.clusters import MISSING, Cluster, can_make_networks, cluster
-from tests.conftest import lacking, serving
+from tests.clusters import Cluster
+from tests.conftest import serving
 from tests.support import CHECKOUT, encode, waiting
 from training.dataset import Dataset
 
 URL = "http://127.0.0.1:8000"
 KEY = "a-key-that-nobody-guesses"
 PICTURES = 200  # of MNIST, each asked about by itself
-THREADS = 6  # that ask one question after the other
+THREADS = 6  # that ask one question after the other,
+PAUSE_SECONDS = 0.02  # and leave the two CPUs of a small machine something for what is to be started
 REPLICA = "ray::ServeReplica:digits"
 PATIENCE_SECONDS = 60
 
@@ -36,17 +37,8 @@ def pictures(mnist: Dataset) -> list[bytes]:
 
 
 @pytest.fixture(scope="module")
-def two_nodes(missing: list[str]) -> Iterator[Cluster]:
-    """A cluster with a CPU on each of two machines, so that a replica is on each."""
-    if not can_make_networks():
-        lacking(missing, MISSING)
-    with cluster(1, 1) as made:
-        yield made
-
-
-@pytest.fixture(scope="module")
 def served(two_nodes: Cluster) -> Cluster:
-    """It serves version 2 by two replicas, to those who have the key."""
+    """Two nodes that serve version 2 by a replica each, to those who have the key."""
     deploy(two_nodes, 2)
     return two_nodes
 
@@ -98,6 +90,7 @@ class Load:
                 if differs(answer, self.plain[answer.model.version][number]):
                     self.failures.append(f"{answer} to picture {number}")
                 self.versions[answer.model.version] += 1
+                self.over.wait(PAUSE_SECONDS)
 
     def wait(self, more: int = 200) -> None:
         """Until so many more are answered."""
@@ -264,8 +257,5 @@ def test_it_can_be_stopped(served: Cluster) -> None:
     assert (stopped.returncode, stopped.stderr.split(" INFO ")[-1]) == (0, "stopped\n")
     with pytest.raises(httpx.ConnectError):
         served.network.inside(lambda: httpx.get(URL + "/livez"))
-    again = served.run("app.cluster", "--address", served.address, "--stop")
-    message = f"python -m app.cluster: The service doesn't run on the cluster at {served.address}.\n"
-    assert (again.returncode, again.stderr) == (2, message)
 
 
