@@ -203,6 +203,5 @@ def environment(folder: Path) -> dict[str, str]:
         "RAY_AUTH_MODE": "token",
         "RAY_AUTH_TOKEN_PATH": str(token),
         "RAY_USAGE_STATS_ENABLED": "0",
-        "RAY_TMPDIR": str(folder),
         "RAY_SERVE_PROXY_PREFER_LOCAL_NODE_ROUTING": "0",  # all replicas are to be asked through one address
     }

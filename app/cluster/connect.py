@@ -2,8 +2,9 @@
 
 import os
 import socket
+import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from importlib.util import find_spec
 from typing import Any
 
@@ -15,6 +16,7 @@ from app.settings import CHECKOUT
 LOOPBACK = "127.0.0.1"
 AUTO = "auto"  # the cluster that this machine is a node of
 OBJECT_STORE_BYTES = 200_000_000  # of a cluster of its own: nothing larger than some groups of files lies there
+SHORT = "/tmp"  # noqa: S108 - the paths of Ray's sockets have at most 107 characters; nobody else can write below
 CONNECT_SECONDS = 5
 # For Ray itself, as far as the user has not decided: it tells nobody that it is used, and drops no line of a log for
 # being like another.
@@ -36,16 +38,15 @@ def connected(address: str | None, logs: bool = False) -> Iterator[Any]:
         _see_whether_anybody_listens(address or "")
     import ray
 
-    where_to = _own() if address is None else {"address": address}
-    try:
-        ray.init(logging_level="ERROR", log_to_driver=logs, **where_to)
-    except (ConnectionError, RuntimeError, ValueError, OSError) as error:
-        where = "on this machine" if address is None else f"at {address}"
-        raise ClusterError(f"There is no Ray cluster to be had {where}: {first_line(error)}") from error
-    try:
+    with ExitStack() as stack:
+        where_to = _own(stack) if address is None else {"address": address}
+        try:
+            ray.init(logging_level="ERROR", log_to_driver=logs, **where_to)
+        except (ConnectionError, RuntimeError, ValueError, OSError) as error:
+            where = "on this machine" if address is None else f"at {address}"
+            raise ClusterError(f"There is no Ray cluster to be had {where}: {first_line(error)}") from error
+        stack.callback(ray.shutdown)
         yield ray
-    finally:
-        ray.shutdown()
 
 
 def environment_of_workers() -> dict[str, str]:
@@ -57,9 +58,12 @@ def environment_of_workers() -> dict[str, str]:
     return {name: os.environ.get(name, value) for name, value in chosen.items()} | {"PYTHONPATH": str(CHECKOUT)}
 
 
-def _own() -> dict[str, Any]:
+def _own(stack: ExitStack) -> dict[str, Any]:
+    """Of a cluster that leaves nothing behind, its logs neither."""
+    folder = tempfile.TemporaryDirectory(prefix="digits-ray-", dir=SHORT, ignore_cleanup_errors=True)
     return {
         "address": "local",
+        "_temp_dir": stack.enter_context(folder),
         "_node_ip_address": LOOPBACK,  # every port that Ray opens is on loopback then
         "include_dashboard": False,
         "object_store_memory": OBJECT_STORE_BYTES,
