@@ -23,8 +23,8 @@ from training.export import export
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
+    from benchmarks.nodes import Cluster
     from tests.browsing import Open
-    from tests.clusters import Cluster
 
 # Small enough to be reached in a test, large enough for everything else.
 MAX_UPLOAD_BYTES = 1_000_000
@@ -165,8 +165,8 @@ def browser(missing: list[str]) -> Iterator["Browser"]:
 
 @pytest.fixture(scope="session")
 def two_nodes(missing: list[str]) -> Iterator["Cluster"]:
-    """A Ray cluster with a CPU on each of two nodes. The last to use it, in tests/test_cluster_serving.py, loses one."""
-    from tests.clusters import MISSING, can_make_networks, cluster
+    """A Ray cluster with a CPU on each of two nodes. The last of those who use it, the tests of serving, lose one."""
+    from benchmarks.nodes import MISSING, can_make_networks, cluster
 
     if not can_make_networks():
         lacking(missing, MISSING)

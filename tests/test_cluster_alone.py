@@ -11,8 +11,8 @@ import httpx
 import pytest
 
 from app.cluster.figures import merged
+from benchmarks.nodes import MISSING, Network, can_make_networks, environment, network, title_of
 from benchmarks.processes import descendants, has_ended
-from tests.clusters import MISSING, Network, can_make_networks, environment, network, title_of
 from tests.conftest import lacking
 from tests.support import CHECKOUT, SEVEN, waiting
 

@@ -19,7 +19,7 @@ from app.bulk.cluster import POISON
 from app.images.normalize import normalize
 from app.model.saved_model import SavedModel
 from benchmarks.exchanges import png
-from tests.clusters import Cluster
+from benchmarks.nodes import Cluster
 from tests.support import CHECKOUT, waiting
 from training.dataset import Dataset
 
@@ -60,7 +60,7 @@ def killing_whoever_reads(path: Path, made: Cluster) -> Iterator[list[int]]:
 
 def has_open(pid: int, path: Path) -> bool:
     with suppress(OSError):
-        return any(os.readlink(file) == str(path) for file in Path(f"/proc/{pid}/fd").iterdir())
+        return any(file.readlink() == path for file in Path(f"/proc/{pid}/fd").iterdir())
     return False
 
 

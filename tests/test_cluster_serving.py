@@ -17,7 +17,7 @@ import pytest
 
 from app.client import Client, ClientError, Prediction
 from app.settings import Settings
-from tests.clusters import Cluster
+from benchmarks.nodes import Cluster
 from tests.conftest import serving
 from tests.support import CHECKOUT, encode, waiting
 from training.dataset import Dataset
@@ -182,9 +182,7 @@ def assert_same(got: Any, expected: Any) -> None:
 
 def test_settings_travel_to_the_replicas_and_keys_are_written_nowhere(served: Cluster) -> None:
     def statuses() -> list[int]:
-        return [
-            httpx.get(URL + "/model", headers={"X-API-Key": key}).status_code for key in (KEY, "another-key", "")
-        ]
+        return [httpx.get(URL + "/model", headers={"X-API-Key": key}).status_code for key in (KEY, "another-key", "")]
 
     assert served.network.inside(statuses) == [200, 401, 401]
     files = [path for path in served.folder.rglob("*") if path.is_file()]
@@ -257,5 +255,3 @@ def test_it_can_be_stopped(served: Cluster) -> None:
     assert (stopped.returncode, stopped.stderr.split(" INFO ")[-1]) == (0, "stopped\n")
     with pytest.raises(httpx.ConnectError):
         served.network.inside(lambda: httpx.get(URL + "/livez"))
-
-

@@ -90,12 +90,14 @@ def read_all(ray: Any, settings: Settings, paths: Iterable[str]) -> Iterator[lis
 
 def _dataset(ray: Any, settings: Settings, groups: Sequence[str]) -> Any:
     """`number` and `rows`, as JSON, of all `groups`."""
-    import ray.data
+    from ray import data
 
     logging.getLogger("ray.data").setLevel(logging.ERROR)  # otherwise it tells of each step
-    ray.data.DataContext.get_current().enable_progress_bars = False
+    data.DataContext.get_current().enable_progress_bars = False
     items = [{"number": number, "paths": group} for number, group in enumerate(groups)]
-    tasks = ray.data.from_items(items, override_num_blocks=-(-len(items) // GROUPS_A_TASK))
+    number_of_tasks = -(-len(items) // GROUPS_A_TASK)
+    tasks = data.from_items(items, override_num_blocks=number_of_tasks)
+    most = max(1, min(int(ray.cluster_resources().get("CPU", 1)), number_of_tasks))
     ledger = ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=-1)(Ledger).remote()
 
     def begin(what: Hashable) -> int:
@@ -105,7 +107,7 @@ def _dataset(ray: Any, settings: Settings, groups: Sequence[str]) -> Any:
     return tasks.map_batches(
         Reading,
         batch_size=None,
-        compute=ray.data.ActorPoolStrategy(min_size=1, max_size=max(1, int(ray.cluster_resources().get("CPU", 1)))),
+        compute=data.ActorPoolStrategy(min_size=1, max_size=most, initial_size=most),
         fn_constructor_args=(settings, str(Path.cwd()), begin, ledger.end.remote),
         num_cpus=1,
         runtime_env={"env_vars": environment_of_workers()},

@@ -16,8 +16,8 @@ APPLICATION, DEPLOYMENT = "digits", "Digits"
 # Requests under way at each replica when it is worth to have another: they share calls of the model, and with fewer the
 # core has time to spare.
 TARGET = 16
-# More than so many share no larger calls of the model. What comes then is asked of another replica, or waits at the proxy,
-# of which each keeps `max_pending`: beyond that, 503.
+# More than so many share no larger calls of the model. What comes then is asked of another replica, or waits at the
+# proxy, of which each keeps `max_pending`: beyond that, 503.
 AT_ONCE = 64
 WAIT_LOOP_SECONDS = 0.5  # how often a replica that is to end looks whether its requests are answered
 HEALTH_SECONDS = 5
@@ -34,7 +34,7 @@ class Digits:
         keep_to_the_node()
         self._settings = settings
 
-    def __serve_build_asgi_app__(self) -> ASGIApp:  # noqa: PLW3201 - Ray's name
+    def __serve_build_asgi_app__(self) -> ASGIApp:
         """The service. It is not ready before it has a model, and Ray asks it nothing until then."""
         from app.cluster.figures import of_all_replicas
         from app.lifecycle import Lifecycle

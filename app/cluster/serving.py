@@ -84,7 +84,7 @@ def _serve_api() -> Any:
 
 
 def _wait_for_a_signal() -> None:
-    """In the main thread, which has nothing to do with TensorFlow. After Ray's start, which takes SIGTERM for itself."""
+    """In the main thread, after Ray's start, which takes SIGTERM for itself. This process runs no model."""
     came = threading.Event()
     for number in SIGNALS:
         signal.signal(number, lambda *_: came.set())

@@ -9,20 +9,24 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
+from app.settings import CHECKOUT
+from benchmarks.errors import BenchmarkError
 from benchmarks.processes import descendants
-from tests.support import CHECKOUT, waiting
 
 T = TypeVar("T")
 
+START_SECONDS = 60  # a node on a busy machine
 MISSING = "Ray was not tested on a cluster, for no network namespace can be made: that takes Linux, root and iproute2."
 CLONE_NEWNET = 0x40000000  # from linux/sched.h
 HEAD, PORT = "10.77.0.1", 6379
+MOST = 4  # nodes
 STORE_BYTES = 80_000_000
 # Ray's own ports, the same on each machine, would be in each other's way on one.
 APART = {"RAY_SERVE_WORKER_PROXY_HTTP_PORT": "8001", "RAY_SERVE_WORKER_PROXY_GRPC_PORT": "9001"}
@@ -124,15 +128,18 @@ class Cluster:
     stack: ExitStack
     nodes: list[Node] = field(default_factory=list)
     address: str = f"{HEAD}:{PORT}"
+    pinned: Sequence[str] = ()  # the CPUs of each node, as taskset has them; all, if there are none
+
+    @property
+    def pids(self) -> list[int]:
+        """The processes below which all of it is."""
+        return [node.process.pid for node in self.nodes]
 
     def start(self, *cpus: int) -> None:
         """A node for each of `cpus`. The first is the head; the others come as soon as it can be asked."""
         head, *others = cpus
         self._launch(head)
-        for _ in waiting("the head"):
-            with suppress(OSError):
-                self.network.inside(lambda: socket.create_connection((HEAD, PORT)).close())
-                break
+        _wait_until(self._can_be_asked, "the head")
         for each in others:
             self._launch(each)
         for node in self.nodes:
@@ -142,14 +149,22 @@ class Cluster:
         """Another node."""
         self._wait_for(self._launch(cpus))
 
+    def _can_be_asked(self) -> bool:
+        with suppress(OSError):
+            self.network.inside(lambda: socket.create_connection((HEAD, PORT)).close())
+            return True
+        return False
+
     def _launch(self, cpus: int) -> Node:
-        address = HEAD.removesuffix("1") + str(len(self.nodes) + 1)
+        number = len(self.nodes)
+        address = HEAD.removesuffix("1") + str(number + 1)
         log = self.folder / f"node-{address}.log"
         place = ["--head", "--port", str(PORT), "--temp-dir", str(self.folder)]
         place += ["--include-dashboard", "false"]
         if self.nodes:
             place = ["--address", self.address]
-        words = [sys.executable, "-m", "ray.scripts.scripts", "start", "--block", "--node-ip-address", address, *place]
+        words = ["taskset", "-c", self.pinned[number]] if self.pinned else []
+        words += [sys.executable, "-m", "ray.scripts.scripts", "start", "--block", "--node-ip-address", address, *place]
         words += ["--num-cpus", str(cpus), "--object-store-memory", str(STORE_BYTES)]
         environment = {**self.environment, **(APART if self.nodes else {})}
         with log.open("w") as file:
@@ -162,10 +177,12 @@ class Cluster:
         return node
 
     def _wait_for(self, node: Node) -> None:
-        for _ in waiting("the node"):
-            assert node.process.poll() is None, node.log.read_text()
-            if "Ray runtime started" in node.log.read_text():
-                break
+        def is_up() -> bool:
+            if node.process.poll() is not None:
+                raise BenchmarkError(f"a node of the cluster has ended:\n{node.log.read_text()}")
+            return "Ray runtime started" in node.log.read_text()
+
+        _wait_until(is_up, "a node")
 
     def run(self, *words: str, **more: str) -> subprocess.CompletedProcess[str]:
         """A command of this project on the head, to its end; `more`: what else is in its environment."""
@@ -182,15 +199,23 @@ class Cluster:
 
 
 @contextmanager
-def cluster(*cpus: int) -> Iterator[Cluster]:
+def cluster(*cpus: int, pinned: Sequence[str] = ()) -> Iterator[Cluster]:
     """A cluster with a node for each of `cpus`, which is how many it is to say it has."""
-    addresses = [HEAD.removesuffix("1") + str(number + 1) for number in range(len(cpus) + 1)]
+    addresses = [HEAD.removesuffix("1") + str(number + 1) for number in range(MOST)]
     with ExitStack() as stack:
         # sockets lie there, whose paths must be short
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True)))
-        made = Cluster(stack.enter_context(network(*addresses)), folder, environment(folder), stack)
+        made = Cluster(stack.enter_context(network(*addresses)), folder, environment(folder), stack, pinned=pinned)
         made.start(*cpus)
         yield made
+
+
+def _wait_until(true: Callable[[], bool], what: str) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while not true():
+        if time.monotonic() > deadline:
+            raise BenchmarkError(f"waited {START_SECONDS} s for {what} of the cluster.")
+        time.sleep(0.02)
 
 
 def environment(folder: Path) -> dict[str, str]:
