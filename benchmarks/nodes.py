@@ -228,5 +228,6 @@ def environment(folder: Path) -> dict[str, str]:
         "RAY_AUTH_MODE": "token",
         "RAY_AUTH_TOKEN_PATH": str(token),
         "RAY_USAGE_STATS_ENABLED": "0",
+        "RAY_worker_niceness": "0",  # as the service has it where it starts Ray itself
         "RAY_SERVE_PROXY_PREFER_LOCAL_NODE_ROUTING": "0",  # all replicas are to be asked through one address
     }

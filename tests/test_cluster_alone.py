@@ -47,6 +47,7 @@ def test_one_machine_serves_on_loopback_alone_and_leaves_nothing_behind(alone: N
         url = found[1]  # type: ignore[index]
         answer = alone.inside(lambda: httpx.post(url + "/predict", files={"file": SEVEN.read_bytes()}))
         assert (answer.status_code, answer.json()["digit"]) == (200, 7)
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
         listening = subprocess.run(alone.words("ss", "-Hltn"), capture_output=True, text=True, check=True).stdout
         addresses = {line.split()[3].rpartition(":")[0] for line in listening.splitlines()}
         assert addresses <= {"127.0.0.1", "[::ffff:127.0.0.1]"}

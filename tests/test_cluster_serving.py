@@ -25,8 +25,8 @@ from training.dataset import Dataset
 URL = "http://127.0.0.1:8000"
 KEY = "a-key-that-nobody-guesses"
 PICTURES = 200  # of MNIST, each asked about by itself
-THREADS = 6  # that ask one question after the other,
-PAUSE_SECONDS = 0.02  # and leave the two CPUs of a small machine something for what is to be started
+THREADS = 4  # that ask one question after the other,
+PAUSE_SECONDS = 0.04  # and leave the two CPUs of a small machine something for what is to be started
 REPLICA = "ray::ServeReplica:digits"
 PATIENCE_SECONDS = 60
 
@@ -92,7 +92,7 @@ class Load:
                 self.versions[answer.model.version] += 1
                 self.over.wait(PAUSE_SECONDS)
 
-    def wait(self, more: int = 200) -> None:
+    def wait(self, more: int = 50) -> None:
         """Until so many more are answered."""
         before = self.answered
         for _ in waiting("answers"):
@@ -245,7 +245,7 @@ def test_a_node_that_is_lost_is_not_noticed(
 ) -> None:
     with under_load(served, pictures, plain) as load:
         served.nodes[1].kill()
-        load.wait(400)
+        load.wait(150)
     assert len(replicas(served)) == 1
     print(f"a node lost: {load.answered} answered, none failed")
 

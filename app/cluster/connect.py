@@ -18,9 +18,9 @@ AUTO = "auto"  # the cluster that this machine is a node of
 OBJECT_STORE_BYTES = 200_000_000  # of a cluster of its own: nothing larger than some groups of files lies there
 SHORT = "/tmp"  # noqa: S108 - the paths of Ray's sockets have at most 107 characters; nobody else can write below
 CONNECT_SECONDS = 5
-# For Ray itself, as far as the user has not decided: it tells nobody that it is used, and drops no line of a log for
-# being like another.
-QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_DEDUP_LOGS": "0"}
+# For Ray itself, as far as the user has not decided: it tells nobody that it is used, drops no line of a log for being
+# like another, and its processes don't step back behind everybody else's (by default they have a nice value of 15).
+CHOSEN = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_DEDUP_LOGS": "0", "RAY_worker_niceness": "0"}
 
 
 @contextmanager
@@ -33,7 +33,7 @@ def connected(address: str | None, logs: bool = False) -> Iterator[Any]:
     """
     if find_spec("ray") is None:
         raise ClusterError("Ray is needed: requirements/install.sh requirements/cluster.txt")
-    os.environ |= {name: value for name, value in QUIET.items() if name not in os.environ}
+    os.environ |= {name: value for name, value in CHOSEN.items() if name not in os.environ}
     if address not in (None, AUTO):
         _see_whether_anybody_listens(address or "")
     import ray

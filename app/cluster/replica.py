@@ -37,15 +37,17 @@ class Digits:
     def __serve_build_asgi_app__(self) -> ASGIApp:
         """The service. It is not ready before it has a model, and Ray asks it nothing until then."""
         from app.cluster.figures import of_all_replicas
+        from app.cluster.headers import WithHeaders
         from app.lifecycle import Lifecycle
         from app.main import create_app, surround
+        from app.server import HEADERS
         from app.telemetry.log import logging_config
 
         logging.config.dictConfig(logging_config(self._settings.log_format))
         app = create_app(self._settings, Lifecycle(replaces=True))
         app.state.figures = partial(of_all_replicas, APPLICATION, DEPLOYMENT)
         self._state = app.state
-        return surround(app)
+        return WithHeaders(surround(app), HEADERS)
 
     async def check_health(self) -> None:
         """As Ray asks for it, at first and again and again. Raises: RuntimeError, when there is no model."""
