@@ -35,7 +35,7 @@ def run(*words: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_one_machine_serves_on_loopback_alone_and_leaves_nothing_behind(alone: Network, tmp_path: Path) -> None:
-    command = alone.words(sys.executable, "-m", "app.cluster", "--port", "0", "--cpus", "0.5")
+    command = alone.words(sys.executable, "-m", "app.cluster", "--port", "0", "--max-replicas", "4")
     log = tmp_path / "log"
     with log.open("w") as file:
         service = subprocess.Popen(command, cwd=CHECKOUT, env=environment(tmp_path), stdout=file, stderr=file)
