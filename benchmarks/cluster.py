@@ -7,7 +7,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
 
@@ -69,12 +68,18 @@ def reading(folder: Path, files: int, cpus: tuple[str, str], images: exchanges.I
         write(folder / name, ".png", (contents[k % len(contents)] for k in range(number)))
         for name, number in (("many", files), ("few", FEW))
     )
-    costs = {READERS[0]: _plain(many, cpus[0]).beyond(_plain(few, cpus[0]))}
-    with ExitStack() as stack:
-        nodes = stack.enter_context(cluster(1, pinned=cpus))
-        costs[READERS[1]] = _on_ray(many, nodes, cpus[1]).beyond(_on_ray(few, nodes, cpus[1]))
+
+    def on_ray(nodes: Cluster) -> Cost:
+        _on_ray(few, nodes, cpus[1])  # Ray starts processes that stay
+        start = _on_ray(few, nodes, cpus[1])
+        return _on_ray(many, nodes, cpus[1]).beyond(start)
+
+    start = _plain(few, cpus[0])
+    costs = {READERS[0]: _plain(many, cpus[0]).beyond(start)}
+    with cluster(1, pinned=cpus) as nodes:
+        costs[READERS[1]] = on_ray(nodes)
         nodes.add(1)
-        costs[READERS[2]] = _on_ray(many, nodes, cpus[1]).beyond(_on_ray(few, nodes, cpus[1]))
+        costs[READERS[2]] = on_ray(nodes)
     for name, cost in costs.items():
         say(f"  {name}: {cost.files} files in {cost.seconds:.1f} s and {cost.cpu:.1f} s of CPU time")
     return costs

@@ -12,6 +12,8 @@ from queue import SimpleQueue
 from threading import Thread
 from typing import Any
 
+import orjson
+
 from app.bulk.files import name_of, size_of
 from app.bulk.rows import Row, row
 from app.client.groups import in_groups
@@ -81,7 +83,7 @@ def read_all(ray: Any, settings: Settings, paths: Iterable[str]) -> Iterator[lis
             for number, rows in zip(batch["number"].tolist(), batch["rows"], strict=True):
                 if number in left:
                     left.remove(number)
-                    yield json.loads(rows)
+                    yield orjson.loads(rows)
     except ray.exceptions.RayError as error:
         raise ClusterError(f"The files can't be read on the cluster: {first_line(error)}") from error
     if left:
@@ -152,7 +154,7 @@ class Reading:
         """`number` and `paths` of the groups of a task → `number` and `rows`, as JSON."""
         is_first = self._begin(int(batch["number"][0])) == 1
         read = self._read if is_first else self._read_one_by_one
-        return {"number": batch["number"], "rows": [json.dumps(read(json.loads(group))) for group in batch["paths"]]}
+        return {"number": batch["number"], "rows": [orjson.dumps(read(json.loads(group))) for group in batch["paths"]]}
 
     def _read(self, paths: Sequence[str]) -> list[Row]:
         from app.bulk.run import rows_of
