@@ -42,7 +42,7 @@ def connected(address: str | None, logs: bool = False) -> Iterator[Any]:
         where_to = _own(stack) if address is None else {"address": address}
         try:
             ray.init(logging_level="ERROR", log_to_driver=logs, **where_to)
-        except (ConnectionError, RuntimeError, ValueError, OSError) as error:
+        except (ConnectionError, RuntimeError, ValueError, OSError, ray.exceptions.RayError) as error:
             where = "on this machine" if address is None else f"at {address}"
             raise ClusterError(f"There is no Ray cluster to be had {where}: {first_line(error)}") from error
         stack.callback(ray.shutdown)
@@ -72,10 +72,10 @@ def _own(stack: ExitStack) -> dict[str, Any]:
 
 def _see_whether_anybody_listens(address: str) -> None:
     """Ray would try for a minute. Raises: ClusterError."""
-    host, _, port = address.removeprefix("ray://").rpartition(":")
+    host, _, port = address.rpartition(":")
     if not host or not port.isdecimal() or int(port) > 65535:
         raise ClusterError(f"Expected --address to be HOST:PORT or {AUTO}; got {address!r}.")
     try:
-        socket.create_connection((host, int(port)), CONNECT_SECONDS).close()
+        socket.create_connection((host.strip("[]"), int(port)), CONNECT_SECONDS).close()
     except OSError as error:
         raise ClusterError(f"There is no Ray cluster at {address}: {error.strerror or error}.") from error
