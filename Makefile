@@ -48,19 +48,22 @@ check: $(DEV) ## format, lint, types: says what is wrong, changes nothing
 image: ## build the container's image
 	docker build -t digits .
 
-lock: lock-run lock-small lock-uv lock-dev ## choose the versions of all packages anew and write the lock files
+lock: lock-run lock-small lock-uv lock-cluster lock-dev ## choose the versions of all packages anew and write the lock files
 
 LOCK = .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --upgrade \
   --constraints requirements/limits.txt pyproject.toml
-.PHONY: lock-run lock-small lock-uv lock-dev
+.PHONY: lock-run lock-small lock-uv lock-cluster lock-dev
 lock-run: $(DEV)
 	$(LOCK) -o requirements/run.txt
 lock-small: lock-run
 	$(LOCK) --excludes requirements/small.excludes --constraints requirements/run.txt -o requirements/small.txt
 lock-uv: $(DEV)
 	$(LOCK:pyproject.toml=) --group uv -o requirements/uv.txt
-lock-dev: lock-run lock-uv
-	$(LOCK) --group dev --group uv --constraints requirements/run.txt --constraints requirements/uv.txt -o requirements/dev.txt
+lock-cluster: lock-run
+	$(LOCK) --extra cluster --constraints requirements/run.txt -o requirements/cluster.txt
+lock-dev: lock-run lock-uv lock-cluster
+	$(LOCK) --group dev --group uv --extra cluster --constraints requirements/run.txt --constraints requirements/uv.txt \
+	  --constraints requirements/cluster.txt -o requirements/dev.txt
 
 clean: ## remove what was installed and cached
 	rm -rf .venv .venv-small .mypy_cache .ruff_cache .pytest_cache .coverage* benchmarks/.envs

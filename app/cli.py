@@ -18,10 +18,14 @@ examples:
   digits read photos/ --out answers.parquet                or .jsonl: with the ten probabilities of each
   find . -name '*.png' -print0 | digits read -0 - > answers.csv
   digits read seven.png                                    a row on standard output
+  digits read photos/ --out answers.csv --cluster 10.0.0.1:6379
+                                                           on all machines of a Ray cluster, which have the files at
+                                                           the same paths: python -m app.cluster --help
 
-There is a row for each file, in order: path, digit, label, confidence, model, version, warnings, error. What can't be
-read has the reason as its error. In folders, all below that ends as a picture does (.png, .jpg, .tiff, .heic, ...) is
-read, but nothing hidden. Rows are written as they come: whatever ends the command, --resume reads only what has none.
+There is a row for each file, in order (with --cluster in none): path, digit, label, confidence, model, version,
+warnings, error. What can't be read has the reason as its error. In folders, all below that ends as a picture does
+(.png, .jpg, .tiff, .heic, ...) is read, but nothing hidden. Rows are written as they come: whatever ends the command,
+--resume reads only what has none.
 DIGITS_API_KEY holds the key of a service that wants one; without a service, the settings of `digits serve` count
 (DIGITS_MODEL_VERSION, ...).
 
@@ -68,7 +72,7 @@ def _train(arguments: list[str]) -> int:
 def _read(options: argparse.Namespace) -> int:
     from app.bulk.interrupts import Interrupts
 
-    interrupts = Interrupts()  # before there are other threads
+    interrupts = Interrupts(handled=options.cluster is not None)  # before there are other threads
     # httpx has a command of its own, with which it takes 50 ms longer to import
     sys.modules["httpx._main"] = None  # type: ignore[assignment]
     from app.bulk.command import read
@@ -116,6 +120,14 @@ def _add_options(read: argparse.ArgumentParser) -> None:
     where = read.add_mutually_exclusive_group()
     where.add_argument("--url", metavar="URL", help="a running service (this process)")
     where.add_argument("--model-dir", type=Path, metavar="DIR", help="the versions of another model (the checkout's)")
+    read.add_argument(
+        "--cluster",
+        nargs="?",
+        const="",
+        metavar="HOST:PORT",
+        help="on all machines of the Ray cluster whose head is there, or auto: this machine's; without either, on all "
+        "CPUs of this machine",
+    )
     read.add_argument(
         "--connections", type=_whole, metavar="N", default=8, help="requests under way at a time, to the service (8)"
     )

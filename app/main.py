@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from functools import partial
 
 from fastapi import FastAPI
+from fastapi.concurrency import run_in_threadpool
 from starlette.types import ASGIApp
 
 from app import __version__, openapi, problems
@@ -21,6 +22,7 @@ from app.reader import Reader
 from app.routes import explain, health, metrics, model, open_inference, page, predict, read, tf_serving
 from app.routes.body import ARRIVING_BYTES, Arriving
 from app.settings import Settings
+from app.telemetry import metrics as telemetry
 from app.telemetry.log import RequestLog
 from app.telemetry.metrics import BUILD
 from app.telemetry.observed import Observed
@@ -72,6 +74,7 @@ def create_app(settings: Settings, lifecycle: Lifecycle | None = None) -> FastAP
     BUILD.engine = settings.engine
     app.state.lifecycle = lifecycle
     app.state.reader = None
+    app.state.figures = partial(run_in_threadpool, telemetry.render)
     app.state.not_ready = NotReady.example
     app.state.arriving = Arriving(max(ARRIVING_BYTES, settings.max_upload_bytes))
     problems.install(app)

@@ -25,6 +25,8 @@ from app.workers import run_workers
 
 log = logging.getLogger("digits")
 
+HEADERS = [("X-Content-Type-Options", "nosniff")]  # no browser takes an answer for what it doesn't say it is
+
 
 def serve(settings: Settings) -> None:
     """Serves until a signal: `app.stopping` says what becomes of what is under way.
@@ -83,7 +85,7 @@ def configure(service: Callable[..., Any], settings: Settings, **more: Any) -> u
         access_log=False,  # `app.telemetry.log` has a line for each request
         proxy_headers=False,  # nothing depends on who a proxy says the client is
         server_header=False,
-        headers=[("X-Content-Type-Options", "nosniff")],  # no browser takes an answer for what it doesn't say it is
+        headers=HEADERS,
         backlog=BACKLOG,
         **more,
     )

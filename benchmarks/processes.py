@@ -2,6 +2,8 @@
 
 import os
 import re
+import threading
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -26,6 +28,39 @@ def cpu_seconds(root: int) -> float:
     """User and system time of all below `root`, and of what they have waited for."""
     ticks = sum(int(ticks) for pid in descendants(root) if (fields := _stat(pid)) for ticks in fields[11:15])
     return ticks / TICKS_PER_SECOND
+
+
+class Meter(threading.Thread):
+    """The CPU time of all below `roots` from now on, also of those that end meanwhile and that nobody waits for.
+
+    It looks ten times a second: what a process uses after the last look at it is not seen.
+    """
+
+    def __init__(self, roots: Sequence[int]) -> None:
+        super().__init__(daemon=True)
+        self._roots, self._over = roots, threading.Event()
+        self._before: dict[tuple[int, str], float] = {}
+        self._used: dict[tuple[int, str], float] = {}
+        self._look()
+        self._before = dict(self._used)
+
+    def run(self) -> None:
+        while not self._over.wait(0.1):
+            self._look()
+
+    def seconds(self) -> float:
+        """Ends it."""
+        self._over.set()
+        self.join()
+        self._look()
+        return sum(self._used.values()) - sum(self._before.values())
+
+    def _look(self) -> None:
+        for root in self._roots:
+            for pid in descendants(root):
+                if fields := _stat(pid):
+                    started = fields[19]  # the number of a process may be used again
+                    self._used[pid, started] = sum(map(int, fields[11:13])) / TICKS_PER_SECOND
 
 
 def has_ended(pid: int) -> bool:

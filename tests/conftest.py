@@ -27,6 +27,7 @@ from training.export import export
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
+    from benchmarks.nodes import Cluster
     from tests.browsing import Open
 
 # Small enough to be reached in a test, large enough for everything else.
@@ -212,6 +213,17 @@ def browser(missing: list[str]) -> Iterator["Browser"]:
         lacking(missing, MISSING)
     with running_browser(path) as browser:
         yield browser
+
+
+@pytest.fixture(scope="session")
+def two_nodes(missing: list[str]) -> Iterator["Cluster"]:
+    """A Ray cluster with a CPU on each of two nodes. The last of those who use it, the tests of serving, lose one."""
+    from benchmarks.nodes import MISSING, can_make_networks, cluster
+
+    if not can_make_networks():
+        lacking(missing, MISSING)
+    with cluster(1, 1) as nodes:
+        yield nodes
 
 
 @pytest.fixture

@@ -195,6 +195,18 @@ def test_another_number_of_answers_is_none(ask: Ask) -> None:
         ask(server.url, "predict_batch", [b"1", b"2"])
 
 
+def test_a_500_of_rays_proxy_is_tried_again_and_one_of_the_service_is_not(ask: Ask) -> None:
+    died = Reply(500, raw=b"Internal Server Error", headers={"Content-Type": "text/plain; charset=utf-8"})
+    own = Reply(500, problem(500), headers={"Content-Type": "application/problem+json"})
+    with answering(lambda _, number: died if number < 2 else Reply(document=SEVEN)) as server:
+        assert ask(server.url, "predict", b"x").digit == 7
+        assert len(server.asked) == 3
+    with answering(lambda *_: own) as server:
+        with pytest.raises(Problem, match="why"):
+            ask(server.url, "predict", b"x")
+        assert len(server.asked) == 1
+
+
 def test_a_refusal_is_not_tried_again(ask: Ask) -> None:
     with answering(lambda *_: Reply(401, problem(401, "a key"))) as server:
         with pytest.raises(Problem, match="a key") as refused:

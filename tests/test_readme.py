@@ -52,6 +52,14 @@ ELSEWHERE = {
     "haproxy -f deploy/haproxy/haproxy.cfg": "is run by tests/test_load_balancer.py, with ports of its own",
     "curl -F file=@tests/pictures/card.jpg http://127.0.0.1:8080/predict": "goes through what those two have started",
     "kubectl apply -k deploy/kubernetes": "needs a cluster; tests/test_kubernetes.py holds it against the schemas",
+    "requirements/install.sh requirements/cluster.txt": "tests/test_setup.py finds all of it among the tests' own",
+    ".venv/bin/python -m app.cluster --max-replicas 4": "is run by tests/test_cluster_alone.py, on a port of its own",
+    "./digits read tests/pictures --cluster": "is run by tests/test_cluster_alone.py, in a network of its own",
+    **{
+        command: "is run on the cluster of tests/test_cluster_serving.py and tests/test_cluster_bulk.py"
+        for command in COMMANDS
+        if "10.0.0.1" in command
+    },
 }
 WITH_KEYS = [command for command in COMMANDS if "/tmp/digits-keys" in command]  # the first two make them and serve
 SMALL = [

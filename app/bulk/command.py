@@ -4,8 +4,10 @@ import argparse
 import os
 import sys
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from app.bulk import output
 from app.bulk.errors import OutputError
@@ -16,6 +18,11 @@ from app.bulk.progress import showing
 from app.bulk.rows import Row
 from app.bulk.run import Run, Source
 from app.client import Client, ClientError
+from app.cluster.errors import ClusterError
+
+if TYPE_CHECKING:
+    from app.bulk.cluster import ClusterRun
+    from app.settings import Settings
 
 DONE, SOME_NOT_READ, WRONG, ENDED_EARLY = 0, 1, 2, 3
 KINDS = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet"}
@@ -47,15 +54,16 @@ def read(options: argparse.Namespace, interrupts: Interrupts) -> int:
     """Returns the exit status; standard error says what became of it."""
     try:
         kind = _checked(options)
-        run = Run(_source(options), HERE if options.url is None else options.connections)
-        with _output(options, kind) as out:
+        with ExitStack() as stack:
+            run = _run(options, interrupts, stack)
+            out = stack.enter_context(_output(options, kind))
             interrupts.act = run.stop
             return _written(options, run, out)
     except (Wrong, OutputError) as error:
         return _end(WRONG, str(error))
 
 
-def _written(options: argparse.Namespace, run: Run, out: Output) -> int:
+def _written(options: argparse.Namespace, run: "Run | ClusterRun", out: Output) -> int:
     tally = Tally()
     count = None if "-" in options.paths else lambda: sum(1 for _ in find(options.paths))
     # a bar would be in the way of rows on the same terminal
@@ -70,7 +78,7 @@ def _written(options: argparse.Namespace, run: Run, out: Output) -> int:
             run.read((path for path in _paths(options) if name_of(path) not in out.names), write)
             if not run.stopped:
                 out.finish()
-        except ClientError as error:
+        except (ClientError, ClusterError) as error:
             return _end(ENDED_EARLY, f"{error} {tally}{_go_on(options)}")
         except OSError as error:
             return _end(ENDED_EARLY, f"The rows can't be written: {error.strerror}. {tally}{_go_on(options)}")
@@ -84,6 +92,8 @@ def _checked(options: argparse.Namespace) -> str:
     """The format of the rows."""
     if missing := [path for path in options.paths if path != "-" and not Path(path).exists()]:
         raise Wrong(f"There is no {name_of(missing[0])}.")
+    if options.cluster is not None and options.url is not None:
+        raise Wrong("--cluster reads by itself: it needs no --url.")
     if options.resume and options.out is None:
         raise Wrong("--resume goes on with a file: --out answers.csv")
     if options.format or options.out is None:
@@ -91,6 +101,23 @@ def _checked(options: argparse.Namespace) -> str:
     if options.out.suffix not in KINDS:
         raise Wrong(f"Expected --out to end with {', '.join(KINDS)}, or a --format; got {options.out}.")
     return KINDS[options.out.suffix]
+
+
+def _run(options: argparse.Namespace, interrupts: Interrupts, stack: ExitStack) -> "Run | ClusterRun":
+    """`stack` ends what it has begun."""
+    if options.cluster is None:
+        return Run(_source(options), HERE if options.url is None else options.connections)
+    from app.bulk.cluster import ClusterRun
+    from app.cluster.connect import connected
+    from app.cluster.replica import settings_for_replicas
+
+    settings = settings_for_replicas(_settings(options))
+    try:
+        ray = stack.enter_context(connected(options.cluster or None))
+    except ClusterError as error:
+        raise Wrong(str(error)) from error
+    interrupts.handle()  # Ray has taken the signals for itself
+    return ClusterRun(ray, settings)
 
 
 def _source(options: argparse.Namespace) -> Source:
@@ -109,16 +136,28 @@ def _here(options: argparse.Namespace) -> Source:
     """This process, with a model. Only here the service's own code is needed, which takes seconds to import."""
     from app.model.runtime import ONE_THREAD, prepare_tensorflow
     from app.model.versions import ModelError
-    from app.settings import Settings, SettingsError
 
     prepare_tensorflow(ONE_THREAD)
     from app.bulk.local import Local  # imports NumPy, which looks at that then
 
+    try:
+        return Local(_settings(options))
+    except ModelError as error:
+        raise Wrong(str(error)) from error
+
+
+def _settings(options: argparse.Namespace) -> "Settings":
+    """Those of the service, where there is such a model."""
+    from app.model.versions import ModelError, choose_version
+    from app.settings import Settings, SettingsError
+
     chosen = {} if options.model_dir is None else {"model_dir": options.model_dir}
     try:
-        return Local(Settings.from_environment(os.environ, chosen))
+        settings = Settings.from_environment(os.environ, chosen)
+        choose_version(settings.model_dir, settings.wanted_version)
     except (SettingsError, ModelError) as error:
         raise Wrong(str(error)) from error
+    return settings
 
 
 def _output(options: argparse.Namespace, kind: str) -> Output:

@@ -78,16 +78,15 @@ def size_of(path: str) -> int:
         return 0
 
 
-def load(path: str) -> File:
+def load(path: Path, name: str) -> File:
     """The file at `path`, or why it can't be read."""
-    name = name_of(path)
     try:
-        state = Path(path).stat()
+        state = path.stat()
         if not stat.S_ISREG(state.st_mode):  # a pipe could be waited for till the end of time
             return File(name, b"", "Expected a file; this is something else.")
         if state.st_size > MAX_FILE_BYTES:
             return File(name, b"", f"Expected a file of at most {MAX_FILE_BYTES} bytes; it has {state.st_size}.")
-        return File(name, Path(path).read_bytes())
+        return File(name, path.read_bytes())
     except OSError as error:
         return File(name, b"", f"{error.strerror}.")
     except ValueError as error:  # no path at all, such as one with a zero byte in it

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
 from queue import SimpleQueue
 from threading import Semaphore, Thread
 from typing import Protocol
 
-from app.bulk.files import load, size_of
+from app.bulk.files import load, name_of, size_of
 from app.bulk.rows import Row, row
 from app.client import Prediction, Problem
 from app.client.groups import in_groups
@@ -58,14 +59,16 @@ class Run:
                 self._room.acquire()
                 if self.stopped:
                     return
-                self._asked.put(self._pool.submit(self._ask, group))
+                self._asked.put(self._pool.submit(rows_of, self._source, group))
         except BaseException as error:  # noqa: BLE001 - for whoever waits for the rows
             self._failure = error
         finally:
             self._asked.put(None)
 
-    def _ask(self, paths: list[str]) -> list[Row]:
-        files = [load(path) for path in paths]
-        contents = [file.content for file in files if not file.trouble]
-        answers = iter(self._source.predict_batch(contents) if contents else ())
-        return [row(file.name, file.trouble or next(answers)) for file in files]
+
+def rows_of(source: Source, paths: Sequence[str], folder: str = "") -> list[Row]:
+    """A row for each of `paths`, which are relative to `folder`, or to the one we are in."""
+    files = [load(Path(folder, path), name_of(path)) for path in paths]
+    contents = [file.content for file in files if not file.trouble]
+    answers = iter(source.predict_batch(contents) if contents else ())
+    return [row(file.name, file.trouble or next(answers)) for file in files]

@@ -46,7 +46,7 @@ class Patience:
     def after_answer(self, response: httpx.Response) -> float | None:
         """Seconds to wait for before the next try; None when this answer is final."""
         self._manners.away = False
-        if response.status_code not in PASSING:
+        if response.status_code not in PASSING and not _is_of_a_proxy(response):
             return None
         wanted = response.headers.get("retry-after", "")
         return self._pause(int(wanted) if wanted.isdecimal() else None)
@@ -58,3 +58,8 @@ class Patience:
         pause_s = min(FIRST_PAUSE_SECONDS * 2**self._tries, LONGEST_PAUSE_SECONDS) if wanted_s is None else wanted_s
         self._tries += 1
         return pause_s if now + pause_s <= self._until else None
+
+
+def _is_of_a_proxy(response: httpx.Response) -> bool:
+    """Whether this 500 is none of the service, whose own are JSON: Ray's proxy gives one when a replica dies."""
+    return response.status_code == 500 and not response.headers.get("content-type", "").endswith("json")

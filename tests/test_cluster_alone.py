@@ -1,0 +1,147 @@
+"""The service and bulk reading on Ray on this machine alone, and what is said when there is no Ray, or no cluster."""
+
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from app.cluster.figures import merged
+from benchmarks.nodes import MISSING, Network, can_make_networks, environment, network, title_of
+from benchmarks.processes import descendants, has_ended
+from tests.conftest import lacking
+from tests.support import CHECKOUT, SEVEN, waiting
+
+NO_RAY = "import sys; sys.modules['ray'] = None; from app.cluster.__main__ import main; sys.exit(main(sys.argv[1:]))"
+
+
+@pytest.fixture(scope="module")
+def alone(missing: list[str]) -> Iterator[Network]:
+    """A network of its own, so that other tests' Ray is in nobody's way."""
+    if not can_make_networks():
+        lacking(missing, MISSING)
+    with network() as made:
+        yield made
+
+
+def run(*words: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, *words], cwd=CHECKOUT, capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+def test_one_machine_serves_on_loopback_alone_and_leaves_nothing_behind(alone: Network, tmp_path: Path) -> None:
+    command = alone.words(sys.executable, "-m", "app.cluster", "--port", "0", "--max-replicas", "4")
+    log = tmp_path / "log"
+    with log.open("w") as file:
+        service = subprocess.Popen(command, cwd=CHECKOUT, env=environment(tmp_path), stdout=file, stderr=file)
+    try:
+        for _ in waiting("the service"):
+            assert service.poll() is None, log.read_text()
+            if found := re.search(r"listening on (http://127\.0\.0\.1:\d+)\n", log.read_text()):
+                break
+        url = found[1]  # type: ignore[index]
+        answer = alone.inside(lambda: httpx.post(url + "/predict", files={"file": SEVEN.read_bytes()}))
+        assert (answer.status_code, answer.json()["digit"]) == (200, 7)
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+        listening = subprocess.run(alone.words("ss", "-Hltn"), capture_output=True, text=True, check=True).stdout
+        addresses = {line.split()[3].rpartition(":")[0] for line in listening.splitlines()}
+        assert addresses <= {"127.0.0.1", "[::ffff:127.0.0.1]"}
+        below = descendants(service.pid)
+        (folder,) = set(re.findall(r"/tmp/digits-ray-\w+", " ".join(map(title_of, below))))
+        service.send_signal(signal.SIGTERM)
+        assert service.wait(30) == 0
+        for _ in waiting("all of Ray to be gone"):
+            if all(map(has_ended, below)):
+                break
+    finally:
+        service.kill()
+        service.wait()
+    assert not Path(folder).exists()
+    said = log.read_text()
+    assert said.endswith(" INFO stopped\n")
+    assert " 200 " in said  # the replica's lines of requests come here
+
+
+def test_files_are_read_on_one_machine(alone: Network, tmp_path: Path) -> None:
+    command = alone.words(sys.executable, "-m", "app.cli", "read", "-", "--cluster")
+    (tmp_path / "list").write_text("tests/pictures\nLICENSE\nnowhere.png\n")
+    with (tmp_path / "list").open() as names:
+        done = subprocess.run(
+            command,
+            cwd=CHECKOUT,
+            env=environment(tmp_path),
+            stdin=names,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    assert done.returncode == 1, done.stderr
+    head, *rows = done.stdout.splitlines()
+    assert head == "path,digit,label,confidence,model,version,warnings,error"
+    read = {row.split(",")[0]: row.split(",")[1] for row in rows}
+    assert {Path(name).name: digit for name, digit in read.items()} == {
+        "card.jpg": "5",
+        "note.jpg": "0",
+        "seven.png": "7",
+        "LICENSE": "",
+        "nowhere.png": "",
+    }
+    assert done.stderr.splitlines()[-1] == "digits read: 3 read, 2 not: see the column error."
+
+
+def test_help_teaches() -> None:
+    said = run("-m", "app.cluster", "--help").stdout
+    for word in ("--address", "--max-replicas", "--cpus", "--stop", "--workers", "DIGITS_API_KEYS", "ray start"):
+        assert word in said
+    assert "--cluster" in run("-m", "app.cli", "read", "--help").stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--address", "127.0.0.1:1"], "There is no Ray cluster at 127.0.0.1:1: Connection refused."),
+        (["--address", "nowhere"], "Expected --address to be HOST:PORT or auto; got 'nowhere'."),
+        (["--stop"], "--stop needs the --address of the cluster: without one, Ctrl-C stops the service."),
+        (
+            ["--workers", "4", "--max-replicas", "2"],
+            "Expected --max-replicas to be 4 (--workers) or more; got 2.",
+        ),
+        (["--port", "x"], "--port: input should be a valid integer, unable to parse string as an integer; got 'x'."),
+        (["--model-dir", "/nowhere"], "Expected a model folder at /nowhere, and there is none."),
+    ],
+)
+def test_what_is_wrong_is_one_sentence(words: list[str], message: str) -> None:
+    done = run("-m", "app.cluster", *words)
+    assert (done.returncode, done.stderr) == (2, f"python -m app.cluster: {message}\n")
+
+
+@pytest.mark.parametrize("number", ["0", "-1", "x", "nan", "inf"])
+def test_cpus_are_a_number(number: str) -> None:
+    done = run("-m", "app.cluster", f"--cpus={number}")
+    assert done.returncode == 2
+    assert f"expected a number above 0 and up to 1024, got '{number}'" in done.stderr
+
+
+def test_a_missing_ray_is_one_sentence() -> None:
+    done = run("-c", NO_RAY)
+    message = "Ray is needed: requirements/install.sh requirements/cluster.txt"
+    assert (done.returncode, done.stderr) == (2, f"python -m app.cluster: {message}\n")
+
+
+def test_reading_without_a_cluster_is_one_sentence() -> None:
+    done = run("-m", "app.cli", "read", "tests/pictures", "--cluster", "127.0.0.1:1")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "digits read: There is no Ray cluster at 127.0.0.1:1: Connection refused.\n"
+
+
+def test_figures_of_replicas_stay_apart() -> None:
+    text = b'# HELP a_total x\n# TYPE a_total counter\na_total{b="c"} 1.0\n'
+    both = merged({"one": text, "two": text.replace(b"1.0", b"2.0")}).decode()
+    lines = ['a_total{b="c",replica="one"} 1.0', 'a_total{b="c",replica="two"} 2.0']
+    assert both.splitlines() == ["# HELP a_total x", "# TYPE a_total counter", *lines]

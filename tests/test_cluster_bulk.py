@@ -1,0 +1,110 @@
+"""Bulk reading on a Ray cluster of two nodes: whatever ends, a row for each file, and one only."""
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from app.bulk import parquet
+from app.bulk.cluster import POISON
+from app.images.normalize import normalize
+from app.model.saved_model import SavedModel
+from benchmarks.exchanges import png
+from benchmarks.nodes import Cluster
+from tests.support import CHECKOUT, waiting
+from training.dataset import Dataset
+
+WORKER = "ray::MapWorker"
+POISON_BYTES = 200_000_000  # so many take long enough to read that the process can be caught at it
+IN_OPEN = 0x20  # from linux/inotify.h
+BAD = {"text.png": b"no picture", "empty.png": b"", "cut.png": png(np.zeros((28, 28), np.uint8))[:60]}
+
+
+@pytest.fixture(scope="module")
+def folder(mnist: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """MNIST's 70,000 pictures by their number, and some files that can't be read."""
+    made = tmp_path_factory.mktemp("mnist")
+    for number, image in enumerate(np.concatenate([mnist.x_train, mnist.x_test])):
+        (made / f"{number:05}.png").write_bytes(png(image))
+    for name, content in BAD.items():
+        (made / name).write_bytes(content)
+    return made
+
+
+@contextmanager
+def killing_whoever_reads(path: Path, made: Cluster) -> Iterator[list[int]]:
+    """Ends, as the kernel does when there is no memory, each process of the cluster that opens `path`."""
+    killed: list[int] = []
+    library = ctypes.CDLL(None)
+    watch = library.inotify_init()
+    assert library.inotify_add_watch(watch, str(path).encode(), IN_OPEN) > 0
+
+    def kill() -> None:
+        while os.read(watch, 1024):
+            for pid in [pid for node in made.nodes for pid in node.processes(WORKER) if has_open(pid, path)]:
+                os.kill(pid, signal.SIGKILL)
+                killed.append(pid)
+
+    threading.Thread(target=kill, daemon=True).start()
+    yield killed
+
+
+def has_open(pid: int, path: Path) -> bool:
+    with suppress(OSError):
+        return any(file.readlink() == path for file in Path(f"/proc/{pid}/fd").iterdir())
+    return False
+
+
+def test_each_of_70_000_files_has_one_row_whatever_is_killed_meanwhile(
+    two_nodes: Cluster, folder: Path, mnist: Dataset, shipped: SavedModel, tmp_path: Path
+) -> None:
+    out = tmp_path / "rows.parquet"
+    part = out.with_name(out.name + ".part")
+    words = ["app.cli", "read", str(folder), "--out", str(out), "--resume", "--cluster", two_nodes.address]
+    began = time.monotonic()
+    command = two_nodes.network.words(sys.executable, "-m", *words)
+    with subprocess.Popen(command, cwd=CHECKOUT, env=two_nodes.environment) as process:
+        wait_for_size(part, 1_000_000)
+        print(f"first rows after {time.monotonic() - began:.1f} s")
+        workers = [pid for node in two_nodes.nodes for pid in node.processes(WORKER)]
+        os.kill(workers[-1], signal.SIGKILL)
+        wait_for_size(part, 4_000_000)
+        process.kill()
+    done = part.read_bytes().count(b"\n")
+    print(f"{done:,} rows after {time.monotonic() - began:.1f} s")
+
+    poison = folder / "40000-poison.png"
+    poison.touch()
+    os.truncate(poison, POISON_BYTES)
+    began = time.monotonic()
+    with killing_whoever_reads(poison, two_nodes) as killed:
+        resumed = two_nodes.run(*words)
+    assert resumed.returncode == 1, resumed.stderr
+    end = f"{70_000 - done:,} read, 4 not: see the column error; {done:,} had a row already.\n"
+    print(f"{70_004 - done:,} more after {time.monotonic() - began:.1f} s; {len(killed)} processes killed by one file")
+    assert len(killed) == 3
+
+    rows = {Path(row["path"]).name: row for row in parquet.read(out)}
+    assert len(rows) == sum(1 for _ in parquet.read(out)) == 70_000 + len(BAD) + 1
+    assert resumed.stderr.endswith(end), resumed.stderr
+    assert {name for name, row in rows.items() if row["error"]} == {*BAD, poison.name}
+    assert rows[poison.name]["error"] == POISON
+    expected = shipped(normalize(np.concatenate([mnist.x_train, mnist.x_test])))
+    names = sorted(name for name, row in rows.items() if row["error"] is None)
+    assert [rows[name]["digit"] for name in names] == expected.argmax(axis=1).tolist()
+    assert np.abs(np.array([rows[name]["probabilities"] for name in names]) - expected).max() <= 1e-5
+
+
+def wait_for_size(path: Path, size: int) -> None:
+    for _ in waiting("rows"):
+        if path.exists() and path.stat().st_size > size:
+            return
