@@ -14,6 +14,7 @@ from app.cross_origin import CrossOrigin
 from app.entrance import Entrance, refuse
 from app.errors import NotReady
 from app.hot_path import HotPath
+from app.images import fitting
 from app.lifecycle import Lifecycle
 from app.model.engines import choose_engine
 from app.model.model import Model
@@ -107,3 +108,5 @@ def _serve(app: FastAPI, model: Model | None) -> None:
     else:
         app.state.reader = reader.with_model(model)
     app.state.lifecycle.mark_loaded()
+    if settings.engine == "tensorflow":  # with the other, who never sends what has to be fitted saves the memory
+        fitting.import_now()

@@ -16,8 +16,9 @@ from app.backroom import Backroom
 from app.errors import BlankPicture, OneDigitOnly, Overloaded, ServiceError, TooManyDigits
 from app.images.box import Box
 from app.images.decode import is_small
-from app.images.fitting import MAX_DIGITS, choose, segment_file
+from app.images.fitting import MAX_DIGITS, choose, is_imported, segment_file
 from app.images.normalize import Grey, normalize
+from app.images.plain_png import may_be_plain
 from app.images.prepare import AS_IT_IS, PictureNote, prepare
 from app.model.batcher import Batcher
 from app.model.explain import Explanation
@@ -289,7 +290,9 @@ class Reader:
         return self.model.judge(pixels)
 
     async def _prepared(self, data: bytes, may_fit: bool, preview: bool) -> tuple[Grey, PictureNote]:
-        if is_small(data, self._max_pixels):
+        # the first that has to be fitted takes longer, and no other request is to wait for it
+        at_once = may_be_plain(data) or is_imported()
+        if at_once and is_small(data, self._max_pixels):
             return self._prepare(data, may_fit, preview)
         self._backroom.check_room()
         return await self._backroom.run(lambda: self._prepare(data, may_fit, preview))

@@ -1,5 +1,7 @@
 """The engine without TensorFlow: what it answers is the SavedModel's, and what it can't serve it says in a sentence."""
 
+import errno
+import json
 import os
 import re
 import shutil
@@ -9,17 +11,19 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import numpy as np
 import pytest
 import tensorflow as tf
+from PIL import Image
 
 from app.images.normalize import normalize
 from app.model import engines, litert, saved_model
 from app.model.model import Model
 from app.model.tensors import difference
-from app.model.versions import ModelError
+from app.model.versions import ModelError, identify
 from benchmarks.crowd import Crowd, predict
 from tests.conftest import tiny_weights, write_version
 from tests.support import CHECKOUT, SEVEN, SHIPPED, SHIPPED_VERSION, band, encode, running_service, waiting, workers_of
@@ -180,27 +184,65 @@ def test_a_small_difference_is_one_too(version: Path, tmp_path: Path) -> None:
         check_same(litert.from_content(convert.convert(tmp_path / "2"), version), saved_model.load(version), IMAGES)
 
 
-def test_a_version_of_before_is_converted_by_a_command(tmp_path: Path) -> None:
+def converting(models: Path, **options: Any) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "training", "convert", "--model", str(models)]
+    return subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=False, **options)
+
+
+def test_a_version_of_before_is_converted_by_a_command_and_readable_for_all(tmp_path: Path) -> None:
     version = write_version(tmp_path / "tiny", 1)
-    command = [sys.executable, "-m", "training", "convert", "--model", str(tmp_path / "tiny")]
-    done = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stdout) == (
-        0,
-        f"wrote {version / litert.FILE}: answers 10,000 test pictures as the SavedModel does\n",
-    )
+    done = converting(tmp_path / "tiny", umask=0o077)
+    said = "answers 10,000 test pictures as the SavedModel does\n"
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"wrote {version / litert.FILE}: {said}", "")
     assert litert.load(version).engine == "litert"
-    assert not list(version.rglob("*.incoming"))
-    shutil.rmtree(version / "variables")
-    done = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, check=False)
+    for path in (version / "assets.extra").rglob("*"):
+        assert path.stat().st_mode & 0o777 == 0o644, path
+    assert (version / "assets.extra").stat().st_mode & 0o777 == 0o755
+    assert {path.name for path in (version / "assets.extra").iterdir()} == {litert.FILE.name, litert.HASH.name}
+    before = identify(version)
+    done = converting(tmp_path / "tiny")
+    assert (done.returncode, done.stdout) == (0, f"{version / litert.FILE} is there already: {said}")
+    assert identify(version) == before  # so no service loads it anew
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("variables/variables.data-00000-of-00001", "TensorFlow can't load"),
+        ("variables/variables.index", "TensorFlow can't load"),
+        ("saved_model.pb", "TensorFlow can't load"),
+        ("metadata.json", r"metadata\.json can't be read"),
+    ],
+)
+def test_a_damaged_version_is_not_converted_and_that_is_one_sentence(version: Path, name: str, message: str) -> None:
+    os.truncate(version / name, (version / name).stat().st_size // 2)
+    with pytest.raises(ModelError, match=message):
+        write_converted(version, IMAGES)
+
+
+def test_where_nothing_is_to_be_converted_the_command_says_so(tmp_path: Path) -> None:
+    done = converting(tmp_path)
     assert (done.returncode, done.stdout) == (2, "")
-    assert re.search("python -m training: Expected a version", done.stderr)
+    assert re.fullmatch("python -m training: Expected a version .*\n", done.stderr)
 
 
 def test_one_that_cannot_be_written_to_is_one_sentence(version: Path) -> None:
     shutil.rmtree(version / "assets.extra")
     (version / "assets.extra").touch()
-    with pytest.raises(OSError, match=r"assets\.extra"):
+    with pytest.raises(TrainingError, match=r"Can't write into .*tiny/1: .*exists"):
         write_converted(version, IMAGES)
+
+
+def test_what_cannot_be_written_whole_leaves_nothing(version: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.rmtree(version / "assets.extra")
+
+    def full(_path: Path) -> None:  # a full disk says it as late as this
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(convert, "settle", full)
+    with pytest.raises(TrainingError, match=r"Can't write into .*tiny/1: .*No space left"):
+        write_converted(version, IMAGES)
+    assert list((version / "assets.extra").iterdir()) == []
 
 
 def test_a_missing_package_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -245,6 +287,28 @@ def test_a_process_under_load_takes_little_memory_and_none_of_tensorflow(url: tu
     assert (crowd.wrong, crowd.lost, set(crowd.statuses)) == (0, 0, {b"200"})
     assert loaded <= SMALL_MB
     assert "tensorflow" not in Path(f"/proc/{url[1]}/maps").read_text()
+
+
+def test_each_line_of_its_log_is_json(tmp_path: Path, tiny_models: Path) -> None:
+    options = (*LITERT, "--model-dir", str(tiny_models), "--log-format", "json")
+    with running_service(tmp_path, *options, wait=False) as service:
+        for _ in waiting("the model to be loaded"):
+            if httpx.get(service.url + "/readyz").status_code == 200:
+                break
+        assert service.stop(signal.SIGTERM) == 0
+        lines = [json.loads(line) for line in service.log.read_text().splitlines()]
+    assert "ready: tiny version 2" in {line["message"] for line in lines}
+
+
+def test_the_first_picture_that_has_to_be_fitted_imports_what_that_takes(tmp_path: Path) -> None:
+    with running_service(tmp_path, *LITERT) as service:
+        maps = Path(f"/proc/{service.process.pid}/maps")
+        assert httpx.post(service.url + "/predict", content=SEVEN.read_bytes()).json()["digit"] == 7
+        assert "cv2" not in maps.read_text()
+        seven = np.asarray(Image.open(SEVEN).resize((56, 56)))
+        answer = httpx.post(service.url + "/predict", content=encode(255 - seven)).json()
+        assert (answer["digit"], answer["picture"]["fitted"]) == (7, True)
+        assert "cv2" in maps.read_text()
 
 
 def test_photographs_are_read_as_well(url: tuple[str, int]) -> None:
@@ -292,7 +356,7 @@ def test_a_version_without_a_model_for_it_is_served_once_it_is_converted(tmp_pat
         for _ in waiting("it to be refused"):
             if "not ready" in service.log.read_text():
                 break
-        command = re.search(r"`python (-m training convert --model \S+)` writes it", service.log.read_text())
+        command = re.search(r"`python (-m training convert --model \S+)` writes both", service.log.read_text())
         assert command
         subprocess.run([sys.executable, *command[1].split()], cwd=CHECKOUT, check=True, capture_output=True)
         service.wait_until_ready()

@@ -1,6 +1,7 @@
 """A SavedModel → the same for LiteRT, in the version's folder, once it is sure to answer alike."""
 
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 
 import numpy as np
 import tensorflow as tf
@@ -11,29 +12,47 @@ from app.model.litert import FILE, HASH, hash_of
 from app.model.metadata import CLASSES, Metadata
 from app.model.model import Model
 from app.model.tensors import TOLERANCE, Rows, difference
+from training.durable import settle
 from training.errors import TrainingError
 from training.files import Bytes
 
 AT_ONCE = 1000  # pictures
 
 
-def write_converted(version: Path, images: Bytes) -> None:
+def write_converted(version: Path, images: Bytes) -> bool:
     """Converts the SavedModel in the folder `version` and writes it there, where TensorFlow Serving ignores it.
 
-    Raises: TrainingError, when the two answer differently to `images`, uint8 (N, 28, 28); then nothing is written.
+    Gives False where the same lies there already. Raises: ModelError, when there is no SavedModel that could be
+    served; TrainingError, when the two answer differently to `images`, uint8 (N, 28, 28), or it can't be written. Then
+    nothing is.
     """
+    original = saved_model.load(version)
     content = convert(version)
-    check_same(litert.from_content(content, version), saved_model.load(version), images)
-    (version / FILE).parent.mkdir(exist_ok=True)
-    _write(version / FILE, content)
-    _write(version / HASH, hash_of(content).encode())
+    check_same(litert.from_content(content, version), original, images)
+    files = {version / FILE: content, version / HASH: hash_of(content).encode()}
+    try:
+        if all(path.exists() and path.read_bytes() == wanted for path, wanted in files.items()):
+            return False
+        (version / FILE).parent.mkdir(exist_ok=True)
+        for path, wanted in files.items():
+            _write(path, wanted)
+        settle((version / FILE).parent)
+    except OSError as error:
+        raise TrainingError(f"Can't write into {version}: {error}.") from error
+    return True
 
 
 def _write(path: Path, content: bytes) -> None:
     """In one step: a service that watches the folder finds it whole, or not at all."""
-    incoming = path.with_name(path.name + ".incoming")
-    incoming.write_bytes(content)
-    incoming.replace(path)
+    with NamedTemporaryFile(dir=path.parent, prefix=".incoming-", delete=False) as file:
+        incoming = Path(file.name)
+        try:
+            file.write(content)
+            file.flush()
+            settle(incoming)
+            incoming.replace(path)
+        finally:
+            incoming.unlink(missing_ok=True)
 
 
 def convert(version: Path) -> bytes:

@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import os
 import shutil
 import tempfile
 import time
@@ -19,6 +18,7 @@ from app.model.metadata import FILE
 from app.model.tensors import TOLERANCE, Run, difference
 from app.model.versions import ModelError, first_line
 from training.convert import write_converted
+from training.durable import flush, settle
 from training.errors import TrainingError
 from training.export import export
 from training.files import Bytes
@@ -79,7 +79,7 @@ def publish(
         extras(staged)
         _compare(saved_model.load(staged).judge, expected.answer)
         write_converted(staged, expected.images)
-        _settle(staged)
+        settle(staged)
         return _put_in_place(staged, models)
 
 
@@ -119,23 +119,6 @@ def _remove_leftovers(models: Path) -> None:
                 shutil.rmtree(folder, ignore_errors=True)
 
 
-def _settle(folder: Path) -> None:
-    """Has everything readable for the service, which may run as another user, and on the disk before the rename: a
-    power cut can't leave a version with empty files.
-    """
-    for path in [folder, *folder.rglob("*")]:
-        path.chmod(0o755 if path.is_dir() else 0o644)
-        _flush(path)
-
-
-def _flush(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
 def _put_in_place(staged: Path, models: Path) -> Path:
     """Renames `staged` to the next free number. Two that publish at once get two numbers."""
     while True:
@@ -147,5 +130,5 @@ def _put_in_place(staged: Path, models: Path) -> Path:
             if not target.exists():
                 raise
             continue  # another took that number meanwhile
-        _flush(models)
+        flush(models)
         return target

@@ -38,12 +38,11 @@ def convert(folder: Path, data: Path | None) -> str:
     pictures = dataset.load(data).x_test
     try:
         version = _version(folder)
-        write_converted(version, pictures)
+        written = write_converted(version, pictures)
     except ModelError as error:
         raise TrainingError(str(error)) from error
-    except OSError as error:
-        raise TrainingError(f"Can't write into {folder}: {error}.") from error
-    return f"wrote {version / FILE}: answers {len(pictures):,} test pictures as the SavedModel does"
+    said = f"wrote {version / FILE}" if written else f"{version / FILE} is there already"
+    return f"{said}: answers {len(pictures):,} test pictures as the SavedModel does"
 
 
 def _version(folder: Path) -> Path:

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from itertools import combinations, pairwise
 from typing import NamedTuple
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -13,6 +12,7 @@ from app.images.closeup import CloseUp
 from app.images.cuts import find_seams
 from app.images.mnist import as_mnist
 from app.images.normalize import Grey
+from app.images.opencv import cv2
 from app.images.parts import Digit
 from app.images.rows import usual_height
 

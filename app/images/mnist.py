@@ -4,11 +4,11 @@ NIST's black and white digits were scaled to fit 20x20 pixels, keeping their pro
 into 28x28 such that their centre of mass is in the middle.
 """
 
-import cv2
 import numpy as np
 
 from app.images.ink import Ink
 from app.images.normalize import SIDE, Grey
+from app.images.opencv import cv2
 from app.images.parts import Digit
 from app.images.pixels import Floats
 from app.images.resemblance import LONGEST, MIDDLE

@@ -27,6 +27,11 @@ STORED = b"\x78\x01\x01" + struct.pack("<HH", SCANLINES, SCANLINES ^ 0xFFFF)
 _canvas = Canvas()
 
 
+def may_be_plain(data: bytes) -> bool:
+    """Whether `data` begins as a PNG does that `decode_plain_png` reads."""
+    return data.startswith(START)
+
+
 def decode_plain_png(data: bytes) -> NDArray[np.uint8] | None:
     """Reads a PNG of 28x28 pixels, 8 bits of grey, that is a header, one chunk of pixels and the end mark.
 

@@ -7,8 +7,6 @@ More is proposed than there is; the recognizer's own answers tell which groups o
 import math
 from typing import NamedTuple
 
-import cv2
-
 from app.errors import BlankPicture, ServiceError, TooManyDigits
 from app.images.box import Box
 from app.images.choice import doubt
@@ -18,6 +16,7 @@ from app.images.fit import FAINT, LOW_CONTRAST
 from app.images.fitting import MAX_DIGITS
 from app.images.groups import Group, Piece, Run, around, cut_apart, groups_of, runs_of
 from app.images.normalize import Grey
+from app.images.opencv import cv2
 from app.images.paper import find_paper
 from app.images.rows import text_lines
 from app.images.sheet import on_sheet

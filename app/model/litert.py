@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from hashlib import sha256
-from itertools import product
+from itertools import islice, product
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -11,6 +11,7 @@ import numpy as np
 
 from app.model import runtime
 from app.model.explain import SHAPES, Floats, Network, find_network
+from app.model.hush import hushed
 from app.model.metadata import CLASSES, Metadata
 from app.model.model import Model, warm_up
 from app.model.report import read_report
@@ -19,6 +20,7 @@ from app.model.versions import ModelError, first_line
 
 NAME = "litert"
 FILE = Path("assets.extra", "model.tflite")  # in the folder where TensorFlow Serving looks for nothing but its warm-up
+MOST_NETWORKS = 81  # that are tried: of two layers of each shape, and zeros; each takes a millisecond
 HASH = FILE.with_name("model.tflite.sha256")  # as `sha256sum` writes it
 
 
@@ -38,9 +40,17 @@ def load(version: Path) -> Model:
 def from_content(content: bytes, version: Path) -> Model:
     """As `load`, of what the file holds, or is to hold."""
     metadata = Metadata.read(version)
-    interpreter = _interpreter(content, version)
-    columns = CLASSES if metadata.not_a_digit is None else CLASSES + 1
-    _check_shapes(interpreter, columns, version)
+    try:
+        return _made(content, metadata, version)
+    except ModelError:
+        raise
+    except Exception as error:  # a damaged file makes LiteRT raise many kinds
+        raise ModelError(f"LiteRT can't load {version / FILE}: {first_line(error)}.") from error
+
+
+def _made(content: bytes, metadata: Metadata, version: Path) -> Model:
+    interpreter = _interpreter(content)
+    _check_shapes(interpreter, CLASSES if metadata.not_a_digit is None else CLASSES + 1, version)
     judge = build(interpreter)
 
     def run(pixels: Pixels) -> Probabilities:
@@ -62,9 +72,10 @@ def _read(version: Path) -> bytes:
     try:
         content, written = (version / FILE).read_bytes(), (version / HASH).read_bytes()
     except FileNotFoundError as error:
+        missing = Path(error.filename).name
         raise ModelError(
-            f"Expected {FILE} and {HASH.name} in {version}, and there is none: "
-            f"`python -m training convert --model {version}` writes it."
+            f"Expected {FILE} and {HASH.name} in {version}, and there is no {missing}: where TensorFlow is, "
+            f"`python -m training convert --model {version}` writes both."
         ) from error
     except OSError as error:
         raise ModelError(f"{version / FILE} can't be read: {error}.") from error
@@ -73,15 +84,12 @@ def _read(version: Path) -> bytes:
     return content
 
 
-def _interpreter(content: bytes, version: Path) -> Any:
-    runtime.prepare_tensorflow()
+def _interpreter(content: bytes) -> Any:
     from ai_edge_litert.interpreter import Interpreter
 
-    try:
+    with hushed():
         interpreter = Interpreter(model_content=content, num_threads=1)
         interpreter.allocate_tensors()
-    except (ValueError, RuntimeError) as error:
-        raise ModelError(f"LiteRT can't load {version / FILE}: {first_line(error)}.") from error
     return interpreter
 
 
@@ -121,14 +129,14 @@ def build(interpreter: Any) -> Run:
 
 
 def _networks(interpreter: Any) -> Iterator[Network]:
-    """All networks that the constants of the model can make, by their shapes: converted, variables have no names.
+    """Networks that the constants of the model can make, by their shapes: converted, variables have no names.
 
-    Matrices lie turned round there. A bias of nothing but zeros is left out.
+    Matrices lie turned round there. A bias of nothing but zeros is left out, so it may be that.
     """
     tensors = interpreter.get_tensor_details()
     constants = [each for each in tensors if -1 not in each["shape_signature"] and each["dtype"] is np.float32]
-    fitting = [_of_shape(interpreter, constants, shape) or [np.zeros(shape, np.float32)] for shape in SHAPES]
-    yield from (Network(*each) for each in product(*fitting))
+    fitting = [[*_of_shape(interpreter, constants, shape), np.zeros(shape, np.float32)] for shape in SHAPES]
+    yield from (Network(*each) for each in islice(product(*fitting), MOST_NETWORKS))
 
 
 def _of_shape(interpreter: Any, tensors: Sequence[dict[str, Any]], shape: tuple[int, ...]) -> list[Floats]:

@@ -35,10 +35,7 @@ SUM_TOLERANCE = 1e-4  # ten float32 probabilities add up to 1 within this
 
 @dataclass(frozen=True)
 class Model:
-    """One loaded version. An engine's `load` makes it; calling it answers.
-
-    `engine`: the name of that engine. What runs is called by one thread at a time.
-    """
+    """One loaded version. The `load` of an `engine` makes it; calling it answers, from any thread."""
 
     name: str
     version: int
@@ -68,7 +65,7 @@ class Model:
         """
         if self._network is None:
             raise CannotExplain(
-                f"Expected a network of 784, 512 and 10 units, whose variables are w1, b1, w2 and b2; "
+                f"Expected a network of 784, 512 and 10 units with relu and softmax, as this project trains it; "
                 f"{self.name} version {self.version} is another one. POST /predict answers without reasons."
             )
         return explain(self._network, pixels, digit)

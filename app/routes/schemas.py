@@ -136,7 +136,7 @@ class ReadingOut(BaseModel):
 
 
 class ModelOut(ModelRef):
-    """The served version, as its metadata.json tells it."""
+    """The served version, what runs it, and what its metadata.json tells."""
 
     engine: EngineName = Field(description="what runs it")
     versions: list[int] = Field(description="all complete versions in the model folder, oldest first")
