@@ -4,23 +4,30 @@ import argparse
 import os
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from functools import partial
+from io import BytesIO
 from pathlib import Path
 from statistics import median
 from typing import get_args
 
+from PIL import Image
+
 from app.model.engines import EngineName
-from benchmarks import exchanges, prepare, processes
+from benchmarks import exchanges, photos, prepare, processes
 from benchmarks.errors import BenchmarkError
 from benchmarks.load import Client, watching
 from benchmarks.measure import CONNECTIONS, WARM_UP_SECONDS, Run, say
 from benchmarks.report import table
-from benchmarks.servers import SERVICE, running
+from benchmarks.servers import SERVICE, Server, running
 
 ENGINES: tuple[EngineName, ...] = get_args(EngineName)
 STARTS, ROUNDS, SECONDS = 5, 3, 4.0
 WORKERS = (1, 2, 4, 8)
 MACHINES_MB = (128, 256, 512, 1024, 2048, 4096)
-SYSTEM_MB = 64  # of a machine, for its system and for what a burst of large pictures takes
+SYSTEM_MB = 64  # of a machine, for its system
+AT_ONCE, LARGE = 4, 16  # large pictures: sent at a time, and in all
 MEGABYTE = 1e6 / 2**20  # in MiB
 
 
@@ -79,6 +86,51 @@ def memories(run: Run) -> dict[tuple[EngineName, int], float]:
     return found
 
 
+def peaks(run: Run) -> dict[tuple[EngineName, str], float]:
+    """In MB, the most that one worker has taken: sent small pictures, photographs, and the same as PNGs."""
+    photographs = list(photos.photographs(run.images[:2]))
+    kinds = {
+        "28x28": [exchanges.png(run.images[0])],
+        "JPEGs of 12 megapixels": photographs,
+        "PNGs of 12 megapixels": [_as_png(each) for each in photographs],
+    }
+    found = {}
+    for engine in ENGINES:
+        for kind, pictures in kinds.items():
+            with running(command(engine), run.server_cpu, run.folder / "peak.log") as server:
+                server.wait_ready()
+                with ThreadPoolExecutor(AT_ONCE) as threads:
+                    list(threads.map(partial(_send, server), (pictures * LARGE)[:LARGE]))
+                found[engine, kind] = processes.peak(server.root) / MEGABYTE
+            say(f"  {engine}, {kind}: at most {found[engine, kind]:.0f} MB")
+    return found
+
+
+def _as_png(data: bytes) -> bytes:
+    """Without the sensor's noise, which would make it larger than the service takes."""
+    picture, file = Image.open(BytesIO(data)), BytesIO()
+    picture.resize((picture.width // 8, picture.height // 8)).resize(picture.size).save(file, "PNG")
+    return file.getvalue()
+
+
+def _send(server: Server, picture: bytes) -> None:
+    with closing(server.connect()) as connection:
+        connection.request("POST", "/predict", picture, {"Content-Type": "application/octet-stream"})
+        if (status := connection.getresponse().status) != 200:
+            raise BenchmarkError(f"A large picture was answered with {status}.")
+
+
+def peaks_table(found: dict[tuple[EngineName, str], float]) -> str:
+    """A row for each engine."""
+    kinds = list(dict.fromkeys(kind for _, kind in found))
+    return table(
+        [
+            ["engine", *kinds],
+            *([f"`{engine}`", *(f"{found[engine, kind]:,.0f}" for kind in kinds)] for engine in ENGINES),
+        ]
+    )
+
+
 def speeds_table(run: Run, first: dict[EngineName, float]) -> str:
     """A row for each engine."""
     levels = " / ".join(map(str, CONNECTIONS))
@@ -132,10 +184,12 @@ def main() -> int:
             first = starts(run)
             speeds(run)
             found = memories(run)
+            most = peaks(run)
     except BenchmarkError as error:
         sys.stderr.write(f"{error}\n")
         return 1
     say(f"\n{speeds_table(run, first)}\n\nMB of all processes, under load:\n\n{memories_table(found)}")
+    say(f"\nMB of one worker at its peak, {AT_ONCE} pictures sent at a time:\n\n{peaks_table(most)}")
     say(f"\nWorkers that a machine has room for, beside {SYSTEM_MB} MB:\n\n{machines_table(found)}")
     return 0
 

@@ -100,6 +100,15 @@ def memory_alone(root: int) -> float:
     return (own + max(shared)) / 1024
 
 
+def peak(root: int) -> float:
+    """In MiB, the most that all below `root` have had resident at a time, each for itself."""
+    total = 0
+    for pid in descendants(root):
+        with suppress(OSError):  # it has just ended
+            total += sum(map(int, re.findall(r"^VmHWM:\s+(\d+)", (PROC / f"{pid}/status").read_text(), re.M)))
+    return total / 1024
+
+
 class Machine(NamedTuple):
     """CPU seconds of the whole machine: used by processes, and taken away by the host."""
 
