@@ -24,7 +24,7 @@ RUN uv pip install --compile-bytecode --require-hashes -r /build/run.txt \
     && rm -rf tensorflow/include ai_edge_litert/libLiteRtWebGpuAccelerator.so ai_edge_litert/tools ai_edge_litert/vendors
 
 FROM packages AS few
-# hadolint ignore=DL3008 # whichever version: `strip` takes 18 MB of debugging symbols out of uvloop and httptools
+# hadolint ignore=DL3008 # whichever version: `strip` takes 25 MB of debugging symbols out of libraries
 RUN apt-get update && apt-get install -y --no-install-recommends binutils && rm -rf /var/lib/apt/lists/*
 COPY requirements/small.txt ./
 WORKDIR /opt/digits/lib/python3.13/site-packages
@@ -39,7 +39,7 @@ RUN uv pip install --require-hashes -r /build/small.txt \
     # of all, their tests, and what compilers and type checkers read (20 MB)
     && rm -rf numpy/f2py numpy/_core/include numpy/_core/lib \
     && find . -name tests -type d -prune -exec rm -r {} + && find . -name '*.pyi' -delete \
-    && strip --strip-unneeded uvloop/*.so httptools/parser/*.so \
+    && strip --strip-unneeded uvloop/*.so httptools/parser/*.so PIL/*.so ai_edge_litert/*.so \
     && python -m compileall -q --invalidation-mode unchecked-hash .
 
 FROM python:3.13-slim AS code

@@ -44,6 +44,7 @@ check: $(DEV) ## format, lint, types: says what is wrong, changes nothing
 	.venv/bin/ruff format --check --quiet $(CODE)
 	.venv/bin/ruff check $(CODE)
 	.venv/bin/mypy
+	.venv/bin/hadolint Dockerfile
 
 image: ## build the container's image
 	docker build -t digits .

@@ -32,6 +32,8 @@ def test_the_environment_wins_over_defaults_and_options_over_the_environment() -
         ({}, {"max_pixels": "1"}, "--max-pixels: .*784.*'1'"),
         ({}, {"receive_seconds": "nan"}, "--receive-seconds: .*'nan'"),
         ({}, {"drain_seconds": "-1"}, "--drain-seconds: .*greater than or equal to 0.*'-1'"),
+        ({"DIGITS_ENGINE": "LITERT"}, {}, "DIGITS_ENGINE: .*'tensorflow' or 'litert'.*'LITERT'"),
+        ({"DIGITS_ENGINE": ""}, {}, "DIGITS_ENGINE: .*'tensorflow' or 'litert'.*''"),
         ({"DIGITS_HOST": ""}, {}, "DIGITS_HOST: .*at least 1 character.*''"),
     ],
 )
