@@ -67,34 +67,6 @@ def test_one_machine_serves_on_loopback_alone_and_leaves_nothing_behind(alone: N
     assert " 200 " in said  # the replica's lines of requests come here
 
 
-def test_files_are_read_on_one_machine(alone: Network, tmp_path: Path) -> None:
-    command = alone.words(sys.executable, "-m", "app.cli", "read", "-", "--cluster")
-    (tmp_path / "list").write_text("tests/pictures\nLICENSE\nnowhere.png\n")
-    with (tmp_path / "list").open() as names:
-        done = subprocess.run(
-            command,
-            cwd=CHECKOUT,
-            env=environment(tmp_path),
-            stdin=names,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-    assert done.returncode == 1, done.stderr
-    head, *rows = done.stdout.splitlines()
-    assert head == "path,digit,label,confidence,model,version,warnings,error"
-    read = {row.split(",")[0]: row.split(",")[1] for row in rows}
-    assert {Path(name).name: digit for name, digit in read.items()} == {
-        "card.jpg": "5",
-        "note.jpg": "0",
-        "seven.png": "7",
-        "LICENSE": "",
-        "nowhere.png": "",
-    }
-    assert done.stderr.splitlines()[-1] == "digits read: 3 read, 2 not: see the column error."
-
-
 def test_help_teaches() -> None:
     said = run("-m", "app.cluster", "--help").stdout
     for word in ("--address", "--max-replicas", "--cpus", "--stop", "--workers", "DIGITS_API_KEYS", "ray start"):
