@@ -52,7 +52,7 @@ def test_one_machine_serves_on_loopback_alone_and_leaves_nothing_behind(alone: N
         addresses = {line.split()[3].rpartition(":")[0] for line in listening.splitlines()}
         assert addresses <= {"127.0.0.1", "[::ffff:127.0.0.1]"}
         below = descendants(service.pid)
-        (folder,) = set(re.findall(r"/tmp/digits-ray-\w+", " ".join(map(title_of, below))))
+        (folder,) = set(re.findall(r"/tmp/digits-own-ray-\w+", " ".join(map(title_of, below))))
         service.send_signal(signal.SIGTERM)
         assert service.wait(30) == 0
         for _ in waiting("all of Ray to be gone"):

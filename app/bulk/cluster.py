@@ -25,6 +25,7 @@ from app.signals import SIGNALS
 
 GROUPS_A_TASK = 8  # a task costs Ray some milliseconds, and a group of small files takes 15
 TRIES = 3  # of what ends the process that reads it: somebody else may have ended it
+STOP_SECONDS = 3  # from an interrupt on: then Ray is ended, whatever it is at
 POISON = f"The process that read it ended, {TRIES} times out of {TRIES}."
 
 Batch = dict[str, Any]
@@ -48,9 +49,11 @@ class ClusterRun:
         Raises: what `write` does, and ClusterError, when the cluster can't do this.
         """
         with redirect_stdout(sys.stderr):  # what Ray tells is no row
-            Thread(target=self._feed, args=(paths,), daemon=True).start()
+            feeding = Thread(target=self._feed, args=(paths,), daemon=True)
+            feeding.start()
             while (rows := self._asked.get()) is not None and not self.stopped:
                 write(rows)
+            feeding.join(STOP_SECONDS)
         if self._failure and not self.stopped:
             raise self._failure
 
@@ -63,6 +66,8 @@ class ClusterRun:
         try:
             for rows in read_all(self._ray, self._settings, paths):
                 self._asked.put(rows)
+                if self.stopped:
+                    return
         except BaseException as error:  # noqa: BLE001 - for whoever waits for the rows
             self._failure = error
         finally:

@@ -2,13 +2,13 @@
 
 import os
 import socket
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from importlib.util import find_spec
 from typing import Any
 
 from app.cluster.errors import ClusterError
+from app.metrics_folder import owned_folder
 from app.model.runtime import ENVIRONMENT, ONE_THREAD
 from app.model.versions import first_line
 from app.settings import CHECKOUT
@@ -19,8 +19,14 @@ OBJECT_STORE_BYTES = 200_000_000  # of a cluster of its own: nothing larger than
 SHORT = "/tmp"  # noqa: S108 - the paths of Ray's sockets have at most 107 characters; nobody else can write below
 CONNECT_SECONDS = 5
 # For Ray itself, as far as the user has not decided: it tells nobody that it is used, drops no line of a log for being
-# like another, and its processes don't step back behind everybody else's (by default they have a nice value of 15).
-CHOSEN = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_DEDUP_LOGS": "0", "RAY_worker_niceness": "0"}
+# like another, its processes don't step back behind everybody else's (by default they have a nice value of 15), and who
+# asks it for something after its end starts no other.
+CHOSEN = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_DEDUP_LOGS": "0",
+    "RAY_worker_niceness": "0",
+    "RAY_ENABLE_AUTO_CONNECT": "0",
+}
 
 
 @contextmanager
@@ -60,10 +66,9 @@ def environment_of_workers() -> dict[str, str]:
 
 def _own(stack: ExitStack) -> dict[str, Any]:
     """Of a cluster that leaves nothing behind, its logs neither."""
-    folder = tempfile.TemporaryDirectory(prefix="digits-ray-", dir=SHORT, ignore_cleanup_errors=True)
     return {
         "address": "local",
-        "_temp_dir": stack.enter_context(folder),
+        "_temp_dir": stack.enter_context(owned_folder("digits-own-ray-", SHORT)),
         "_node_ip_address": LOOPBACK,  # every port that Ray opens is on loopback then
         "include_dashboard": False,
         "object_store_memory": OBJECT_STORE_BYTES,
