@@ -22,7 +22,7 @@ from benchmarks.processes import descendants
 
 T = TypeVar("T")
 
-START_SECONDS = 60  # a node on a busy machine
+START_SECONDS = 120  # a node on a busy machine
 MISSING = "Ray was not tested on a cluster, for no network namespace can be made: that takes Linux, root and iproute2."
 CLONE_NEWNET = 0x40000000  # from linux/sched.h
 HEAD, PORT = "10.77.0.1", 6379
@@ -193,7 +193,7 @@ class Cluster:
             env={**self.environment, **more},
             capture_output=True,
             text=True,
-            timeout=100,
+            timeout=200,
             check=False,
         )
 

@@ -40,7 +40,7 @@ def test_one_machine_serves_on_loopback_alone_and_leaves_nothing_behind(alone: N
     with log.open("w") as file:
         service = subprocess.Popen(command, cwd=CHECKOUT, env=environment(tmp_path), stdout=file, stderr=file)
     try:
-        for _ in waiting("the service"):
+        for _ in waiting("the service", 120):
             assert service.poll() is None, log.read_text()
             if found := re.search(r"listening on (http://127\.0\.0\.1:\d+)\n", log.read_text()):
                 break
@@ -110,6 +110,13 @@ def test_reading_without_a_cluster_is_one_sentence() -> None:
     done = run("-m", "app.cli", "read", "tests/pictures", "--cluster", "127.0.0.1:1")
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == "digits read: There is no Ray cluster at 127.0.0.1:1: Connection refused.\n"
+
+
+def test_something_else_at_the_address_is_one_sentence(tiny_url: str) -> None:
+    address = tiny_url.removeprefix("http://")
+    done = run("-m", "app.cluster", "--address", address)
+    message = f"There is no Ray cluster at {address}: something else answers there."
+    assert (done.returncode, done.stderr) == (2, f"python -m app.cluster: {message}\n")
 
 
 def test_figures_of_replicas_stay_apart() -> None:

@@ -109,7 +109,7 @@ def test_each_of_70_000_files_has_one_row_whatever_is_killed_meanwhile(
 
 
 def wait_for_size(path: Path, size: int) -> None:
-    for _ in waiting("rows"):
+    for _ in waiting("rows", 120):
         if path.exists() and path.stat().st_size > size:
             return
 

@@ -18,6 +18,9 @@ AUTO = "auto"  # the cluster that this machine is a node of
 OBJECT_STORE_BYTES = 200_000_000  # of a cluster of its own: nothing larger than some groups of files lies there
 SHORT = "/tmp"  # noqa: S108 - the paths of Ray's sockets have at most 107 characters; nobody else can write below
 CONNECT_SECONDS = 5
+# What a client of HTTP/2, and so of gRPC, says first (RFC 9113, 3.4); a server answers with a frame of the same kind.
+SETTINGS = b"\x04"
+HTTP_2 = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0" + SETTINGS + b"\0\0\0\0\0"
 # For Ray itself, as far as the user has not decided: it tells nobody that it is used, drops no line of a log for being
 # like another, its processes don't step back behind everybody else's (by default they have a nice value of 15), and who
 # asks it for something after its end starts no other.
@@ -76,11 +79,15 @@ def _own(stack: ExitStack) -> dict[str, Any]:
 
 
 def _see_whether_anybody_listens(address: str) -> None:
-    """Ray would try for a minute. Raises: ClusterError."""
+    """Ray would try for minutes. Raises: ClusterError."""
     host, _, port = address.rpartition(":")
     if not host or not port.isdecimal() or int(port) > 65535:
         raise ClusterError(f"Expected --address to be HOST:PORT or {AUTO}; got {address!r}.")
     try:
-        socket.create_connection((host.strip("[]"), int(port)), CONNECT_SECONDS).close()
+        with socket.create_connection((host.strip("[]"), int(port)), CONNECT_SECONDS) as connection:
+            connection.sendall(HTTP_2)
+            frame = connection.recv(9)
     except OSError as error:
         raise ClusterError(f"There is no Ray cluster at {address}: {error.strerror or error}.") from error
+    if frame[3:4] != SETTINGS:
+        raise ClusterError(f"There is no Ray cluster at {address}: something else answers there.")
