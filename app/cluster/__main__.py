@@ -34,7 +34,7 @@ Whoever reaches Ray's ports and has its token may do anything there: README says
 Settings are those of `python -m app`, as options or in the environment; the option wins. --workers is the least number
 of replicas. Of what concerns connections, Ray's proxy has its own ways (README, Ray). Without --address it ends on
 SIGTERM or Ctrl-C with status 0; it ends with status 2 when a setting, the address or the model folder is wrong."""
-NOT_HERE = {"max_connections", "head_seconds", "receive_seconds", "send_seconds", "drain_seconds"}
+NOT_HERE = {"max_connections", "head_seconds", "send_seconds", "drain_seconds"}
 
 
 def main(arguments: Sequence[str]) -> int:
