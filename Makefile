@@ -18,8 +18,8 @@ CODE := app benchmarks training tests
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-serve: $(RUN) ## serve the newest model on http://127.0.0.1:8000 (HOST=, PORT=, WORKERS=)
-	@exec .venv/bin/python -m app --host $(HOST) --port $(PORT) --workers $(WORKERS)
+serve: $(RUN) ## serve the newest model on http://127.0.0.1:8000 (HOST=, PORT=, WORKERS=, ENGINE=litert)
+	@exec .venv/bin/python -m app --host $(HOST) --port $(PORT) --workers $(WORKERS) $(if $(ENGINE),--engine $(ENGINE))
 
 test: $(DEV) ## run all tests (ARGS= for pytest's options: ARGS=--cov shows what no test runs)
 	@tests/install_browser.sh
@@ -48,12 +48,15 @@ check: $(DEV) ## format, lint, types: says what is wrong, changes nothing
 image: ## build the container's image
 	docker build -t digits .
 
-lock: lock-run lock-uv lock-cluster lock-dev ## choose the versions of all packages anew and write the lock files
+lock: lock-run lock-small lock-uv lock-cluster lock-dev ## choose the versions of all packages anew and write the lock files
 
-LOCK = .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --upgrade pyproject.toml
-.PHONY: lock-run lock-uv lock-cluster lock-dev
+LOCK = .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --upgrade \
+  --constraints requirements/limits.txt pyproject.toml
+.PHONY: lock-run lock-small lock-uv lock-cluster lock-dev
 lock-run: $(DEV)
 	$(LOCK) -o requirements/run.txt
+lock-small: lock-run
+	$(LOCK) --excludes requirements/small.excludes --constraints requirements/run.txt -o requirements/small.txt
 lock-uv: $(DEV)
 	$(LOCK:pyproject.toml=) --group uv -o requirements/uv.txt
 lock-cluster: lock-run
@@ -63,7 +66,7 @@ lock-dev: lock-run lock-uv lock-cluster
 	  --constraints requirements/cluster.txt -o requirements/dev.txt
 
 clean: ## remove what was installed and cached
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .coverage* benchmarks/.envs
+	rm -rf .venv .venv-small .mypy_cache .ruff_cache .pytest_cache .coverage* benchmarks/.envs
 
 $(RUN): requirements/run.txt requirements/uv.txt requirements/install.sh
 	@requirements/install.sh requirements/run.txt

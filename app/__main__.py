@@ -10,7 +10,8 @@ import os
 import sys
 from collections.abc import Sequence
 
-from app.model.runtime import ONE_THREAD, prepare_tensorflow
+from app.model.engines import check_installed
+from app.model.runtime import ONE_THREAD, importing, prepare_tensorflow
 from app.model.versions import ModelError, choose_version
 from app.settings import Settings, SettingsError, default_of, option, variable
 
@@ -19,6 +20,7 @@ examples:
   python -m app                              serve on http://127.0.0.1:8000
   python -m app --port 9000 --workers 2      on another port, with two processes
   DIGITS_MODEL_VERSION=1 python -m app       serve version 1 rather than the newest
+  DIGITS_ENGINE=litert python -m app         without TensorFlow in the process: a fifth of the memory
   curl -F file=@tests/pictures/seven.png http://127.0.0.1:8000/predict
 
 Every option is also an environment variable; the option wins. It ends with status 0 on SIGTERM or Ctrl-C, and with
@@ -29,12 +31,14 @@ def main(arguments: Sequence[str]) -> int:
     options = {name: value for name, value in vars(_parser().parse_args(arguments)).items() if value is not None}
     try:
         settings = Settings.from_environment(os.environ, options)
+        check_installed(settings.engine)
         choose_version(settings.model_dir, settings.wanted_version)
     except (SettingsError, ModelError) as error:
         return _fail(error)
     prepare_tensorflow(ONE_THREAD)
-    from app.listeners import AddressError
-    from app.server import serve  # after the settings: --help and errors come at once
+    with importing():  # after the settings: --help and errors come at once
+        from app.listeners import AddressError
+        from app.server import serve
 
     try:
         serve(settings)

@@ -160,7 +160,7 @@ class CannotExplain(ServiceError):
     # 501: the request is right, and this model has no such function; 422 would blame the picture
     status, title = 501, "This model can't be explained"
     example = (
-        "Expected a network of 784, 512 and 10 units, whose variables are w1, b1, w2 and b2; "
+        "Expected a network of 784, 512 and 10 units with relu and softmax, as this project trains it; "
         "mnist_mlp version 9 is another one. POST /predict answers without reasons."
     )
 

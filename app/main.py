@@ -14,8 +14,10 @@ from app.cross_origin import CrossOrigin
 from app.entrance import Entrance, refuse
 from app.errors import NotReady
 from app.hot_path import HotPath
+from app.images import fitting
 from app.lifecycle import Lifecycle
-from app.model.saved_model import SavedModel
+from app.model.engines import choose_engine
+from app.model.model import Model
 from app.model.watch import Watch
 from app.reader import Reader
 from app.routes import explain, health, metrics, model, open_inference, page, predict, read, tf_serving
@@ -23,6 +25,7 @@ from app.routes.body import ARRIVING_BYTES, Arriving
 from app.settings import Settings
 from app.telemetry import metrics as telemetry
 from app.telemetry.log import RequestLog
+from app.telemetry.metrics import BUILD
 from app.telemetry.observed import Observed
 from app.unread import UnreadBody
 
@@ -54,7 +57,7 @@ def create_app(settings: Settings, lifecycle: Lifecycle | None = None) -> FastAP
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         folder, wanted = settings.model_dir.absolute(), settings.wanted_version
-        watch = Watch(folder, wanted, settings.watch_seconds, partial(_serve, app))
+        watch = Watch(choose_engine(settings.engine), folder, wanted, settings.watch_seconds, partial(_serve, app))
         watch.start()
         if lifecycle.replaces:  # who waits at a worker that died shall not meet one that can't answer
             await _wait_for_a_model(app)
@@ -69,6 +72,7 @@ def create_app(settings: Settings, lifecycle: Lifecycle | None = None) -> FastAP
         redirect_slashes=False,  # a redirect would name whatever host the client claims to have called
     )
     app.state.settings = settings
+    BUILD.engine = settings.engine
     app.state.lifecycle = lifecycle
     app.state.reader = None
     app.state.figures = partial(run_in_threadpool, telemetry.render)
@@ -92,7 +96,7 @@ async def _wait_for_a_model(app: FastAPI) -> None:
         await asyncio.sleep(0.01)
 
 
-def _serve(app: FastAPI, model: SavedModel | None) -> None:
+def _serve(app: FastAPI, model: Model | None) -> None:
     """From now on `model` answers; None: there is none to begin with, and the service's log says why."""
     reader: Reader | None = app.state.reader
     settings: Settings = app.state.settings
@@ -104,3 +108,5 @@ def _serve(app: FastAPI, model: SavedModel | None) -> None:
     else:
         app.state.reader = reader.with_model(model)
     app.state.lifecycle.mark_loaded()
+    if settings.engine == "tensorflow":  # with the other, who never sends what has to be fitted saves the memory
+        fitting.import_now()

@@ -7,25 +7,28 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from copy import copy
 from functools import partial
-from typing import NamedTuple, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from app.backroom import Backroom
 from app.errors import BlankPicture, OneDigitOnly, Overloaded, ServiceError, TooManyDigits
-from app.images.choice import choose
+from app.images.box import Box
 from app.images.decode import is_small
+from app.images.fitting import MAX_DIGITS, choose, is_imported, segment_file
 from app.images.normalize import Grey, normalize
-from app.images.parts import Box
+from app.images.plain_png import may_be_plain
 from app.images.prepare import AS_IT_IS, PictureNote, prepare
-from app.images.segment import MAX_DIGITS, Segmented, segment_file
 from app.model.batcher import Batcher
-from app.model.engine import Pixels, Rows
 from app.model.explain import Explanation
 from app.model.metadata import CLASSES
-from app.model.saved_model import SavedModel
+from app.model.model import Model
+from app.model.tensors import Pixels, Rows
 from app.telemetry.metrics import count_answer, count_answers, count_batch, count_pending
+
+if TYPE_CHECKING:
+    from app.images.segment import Segmented
 
 T = TypeVar("T")
 
@@ -118,7 +121,7 @@ class Reader:
     under way.
     """
 
-    def __init__(self, model: SavedModel, max_pixels: int, max_batch: int, max_pending: int) -> None:
+    def __init__(self, model: Model, max_pixels: int, max_batch: int, max_pending: int) -> None:
         self.model = model
         self._max_pixels = max_pixels
         self._max_batch = max_batch
@@ -127,7 +130,7 @@ class Reader:
         self._admitted = _Admission(max_pending)
         self._backroom = Backroom()
 
-    def with_model(self, model: SavedModel) -> "Reader":
+    def with_model(self, model: Model) -> "Reader":
         """A reader with another model, the same bounds, and room for as many requests as both have together."""
         other = copy(self)  # shares the admission and the backroom
         other.model = model
@@ -262,7 +265,7 @@ class Reader:
             )
         ]
 
-    def _reading(self, found: Segmented, probabilities: NDArray[np.float32]) -> Reading:
+    def _reading(self, found: "Segmented", probabilities: NDArray[np.float32]) -> Reading:
         digits: list[DigitInRow] = []
         start = number = 0
         for line in found.lines:
@@ -287,7 +290,9 @@ class Reader:
         return self.model.judge(pixels)
 
     async def _prepared(self, data: bytes, may_fit: bool, preview: bool) -> tuple[Grey, PictureNote]:
-        if is_small(data, self._max_pixels):
+        # the first that has to be fitted takes longer, and no other request is to wait for it
+        at_once = may_be_plain(data) or is_imported()
+        if at_once and is_small(data, self._max_pixels):
             return self._prepare(data, may_fit, preview)
         self._backroom.check_room()
         return await self._backroom.run(lambda: self._prepare(data, may_fit, preview))

@@ -16,6 +16,7 @@ from app.gate import Gate
 from app.keys import SHORT
 from app.lifecycle import Lifecycle
 from app.listeners import BACKLOG, listen
+from app.model.runtime import importing
 from app.settings import Settings
 from app.signals import hear_signals
 from app.stopping import StoppingServer
@@ -68,7 +69,8 @@ def serve_one(settings: Settings, listeners: list[socket.socket], lifecycle: Lif
 
 
 def _create(settings: Settings, lifecycle: Lifecycle) -> ASGIApp:
-    from app.main import create_service  # takes half a second, and those who connect can wait for it
+    with importing():  # takes half a second, and those who connect can wait for it
+        from app.main import create_service
 
     return create_service(settings, lifecycle)
 

@@ -9,6 +9,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from pydantic_core import PydanticCustomError
 
 from app.keys import Keys
+from app.model.engines import EngineName
 
 PREFIX = "DIGITS_"
 CHECKOUT = Path(__file__).resolve().parent.parent
@@ -57,6 +58,9 @@ class Settings(BaseModel):
     )
     model_version: Literal["latest"] | Annotated[int, Field(ge=0)] = Field(
         "latest", description="the version to serve: latest, or a number"
+    )
+    engine: EngineName = Field(
+        "tensorflow", description="what runs the model: tensorflow, or litert, which takes a fifth of the memory"
     )
     watch_seconds: float = Field(1, ge=0.01, le=3600, description="how often to look into the model folder, in seconds")
     max_upload_bytes: int = Field(20 * 1024 * 1024, ge=1024, description="the largest body of a request, in bytes")

@@ -13,11 +13,11 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from app.images.fit import fit
-from app.images.mnist import looks_like_mnist
 from app.images.normalize import SIDE, Grey, normalize
+from app.images.resemblance import looks_like_mnist
 from app.model import saved_model
+from app.model.model import Model
 from app.model.runtime import ONE_THREAD, prepare_tensorflow
-from app.model.saved_model import SavedModel
 from app.model.versions import ModelError
 from benchmarks.measure import say
 from benchmarks.report import table
@@ -95,7 +95,7 @@ def as_served(image: Grey) -> Grey:
     return image if looks_like_mnist(image) else fit(image).image
 
 
-def lost(copy: Copy, images: Grey, labels: NDArray[np.integer], model: SavedModel, seed: int = SEED) -> Loss:
+def lost(copy: Copy, images: Grey, labels: NDArray[np.integer], model: Model, seed: int = SEED) -> Loss:
     """`images`: uint8 (N, 28, 28), white on black; `labels`: (N,); both of them MNIST's."""
     random = np.random.default_rng(seed)
     copies = np.stack([as_served(copy(image, random)) for image in images])

@@ -12,8 +12,10 @@ from typing import Any
 import numpy as np
 
 from app.images.normalize import normalize
-from app.model import engine
+from app.model import litert
 from app.model.runtime import ONE_THREAD, prepare_tensorflow
+from app.model.signature import build
+from app.model.tensors import PIXELS
 from app.settings import CHECKOUT
 from benchmarks.exchanges import TOLERANCE, Floats, load_images
 from benchmarks.report import table
@@ -28,6 +30,7 @@ TITLES = {
     "xla-call": "XLA, weights constant, called plainly",
     "xla": "XLA, weights constant, `PartitionedCall`",
     "xla-arguments": "XLA, weights as arguments, `PartitionedCall`",
+    "litert": "LiteRT, which judges the novelty besides",
     "predict": "`model.predict`, TFSMLayer",
     "numpy": "NumPy",
 }
@@ -61,11 +64,11 @@ def compiled(function: Any, *shapes: tuple[int, ...]) -> Any:
 def xla_constants(signature: Any, rows: int) -> Any:
     """A concrete function of `rows` rows that holds the weights."""
     constant = frozen(signature)
-    return compiled(lambda x: constant(x)[0], (rows, engine.PIXELS))
+    return compiled(lambda x: constant(x)[0], (rows, PIXELS))
 
 
 def partitioned(function: Any, weights: tuple[Any, ...] = ()) -> Way:
-    """Calls a concrete function without the checks in Python, as `app.model.engine` does."""
+    """Calls a concrete function without the checks in Python, as `app.model.signature` does."""
     import tensorflow as tf
 
     call, types = tf.raw_ops.PartitionedCall, [tf.float32]
@@ -83,7 +86,7 @@ def _xla_arguments(signature: Any, rows: int) -> Way:
         return tf.graph_util.import_graph_def(graph, input_map=inputs, return_elements=[output])[0]
 
     shapes = [value.shape for value in weights.values()]
-    concrete = compiled(function, (rows, engine.PIXELS), *shapes)
+    concrete = compiled(function, (rows, PIXELS), *shapes)
     return partitioned(concrete, tuple(map(tf.constant, weights.values())))
 
 
@@ -113,11 +116,16 @@ def _numpy(signature: Any) -> Way:
     return run
 
 
+def _litert() -> Way:
+    litert.start()
+    return litert.load(MODEL)
+
+
 def _predict() -> Way:
     import keras
 
     layer = keras.layers.TFSMLayer(str(MODEL), call_endpoint="serving_default")
-    model = keras.Sequential([keras.Input((engine.PIXELS,)), layer])
+    model = keras.Sequential([keras.Input((PIXELS,)), layer])
     return lambda x: model.predict(x, verbose=0, batch_size=len(x))["probabilities"]
 
 
@@ -131,7 +139,8 @@ def ways(signature: Any, rows: int) -> dict[str, Callable[[], Way]]:
 
     makers: dict[str, Callable[[], Way]] = {
         "plain": lambda: lambda x: signature(pixels=tf.constant(x))["probabilities"].numpy(),
-        "service": lambda: engine.build(signature),
+        "service": lambda: build(signature),
+        "litert": _litert,
         "xla-call": called_plainly,
         "xla": lambda: partitioned(xla_constants(signature, rows)),
         "xla-arguments": lambda: _xla_arguments(signature, rows),

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from app.model import engine, saved_model
+from app.model import saved_model
+from app.model.tensors import PIXELS
 from benchmarks.engine import one_thread, partitioned, xla_constants
 from benchmarks.servers import MODEL
 
@@ -20,7 +21,7 @@ def load_once(way: str) -> None:
     if way == "xla":
         for size in XLA_SIZES:
             run = partitioned(xla_constants(model._loaded.signatures["serving_default"], size))
-            run(np.zeros((size, engine.PIXELS), np.float32))
+            run(np.zeros((size, PIXELS), np.float32))
 
 
 def _rss() -> float:

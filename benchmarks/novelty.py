@@ -13,8 +13,8 @@ from app.errors import BlankPicture
 from app.images.fit import fit
 from app.images.normalize import Grey
 from app.model import saved_model
+from app.model.model import Model
 from app.model.runtime import ONE_THREAD, prepare_tensorflow
-from app.model.saved_model import SavedModel
 from app.model.versions import ModelError
 from benchmarks.errors import BenchmarkError
 from benchmarks.measure import say
@@ -41,7 +41,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def report(model: SavedModel, strange: Grey) -> str:
+def report(model: Model, strange: Grey) -> str:
     """A table: of MNIST's test digits and of `strange`, uint8 (N, 28, 28), as they are and fitted, how many are warned
     of, and the area under the ROC curve against the digits.
 

@@ -31,7 +31,7 @@ def svg(width: int, height: int, title: str, content: str) -> str:
 
 def _bar(row: int, cost: float, name: str) -> str:
     y, width = 28 + row * BAR, DECADE * log10(max(cost, 1))
-    colour = OURS if name == "service" else OTHERS
+    colour = OURS if name in ("service", "litert") else OTHERS
     title = escape((OWN | PEERS)[name].title.replace("`", ""))
     return (
         f'<text x="{LABEL - 8}" y="{y + 15}" text-anchor="end">{title}</text>'

@@ -86,6 +86,29 @@ def memory(root: int) -> Memory:
     return Memory(total["Pss"] / 1024, total["Rss"] / 1024)
 
 
+def memory_alone(root: int) -> float:
+    """In MiB, what all below `root` take on a machine of their own: what is shared, with whomever, counts once.
+
+    That is the largest share of one of them; Pss would give a part of it to others that run beside them here.
+    """
+    own, shared = 0, [0]
+    for pid in descendants(root):
+        with suppress(OSError):  # it has just ended
+            found = re.findall(r"^(Private|Shared)_\w+: +(\d+) kB", (PROC / f"{pid}/smaps_rollup").read_text(), re.M)
+            own += sum(int(kib) for kind, kib in found if kind == "Private")
+            shared.append(sum(int(kib) for kind, kib in found if kind == "Shared"))
+    return (own + max(shared)) / 1024
+
+
+def peak(root: int) -> float:
+    """In MiB, the most that all below `root` have had resident at a time, each for itself."""
+    total = 0
+    for pid in descendants(root):
+        with suppress(OSError):  # it has just ended
+            total += sum(map(int, re.findall(r"^VmHWM:\s+(\d+)", (PROC / f"{pid}/status").read_text(), re.M)))
+    return total / 1024
+
+
 class Machine(NamedTuple):
     """CPU seconds of the whole machine: used by processes, and taken away by the host."""
 

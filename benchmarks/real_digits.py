@@ -15,8 +15,8 @@ from app.errors import ServiceError
 from app.images.normalize import Grey, normalize
 from app.images.prepare import prepare
 from app.model import saved_model
+from app.model.model import Model
 from app.model.runtime import ONE_THREAD, prepare_tensorflow
-from app.model.saved_model import SavedModel
 from app.model.versions import ModelError
 from app.settings import Settings
 from benchmarks.errors import BenchmarkError
@@ -89,7 +89,7 @@ def labelled(folder: Path) -> list[RealPicture]:
         raise BenchmarkError(f"Expected a digit in each `label` of {folder}/labels.csv: {error}.") from error
 
 
-def read_all(pictures: Sequence[RealPicture], model: SavedModel) -> list[Reading]:
+def read_all(pictures: Sequence[RealPicture], model: Model) -> list[Reading]:
     """Each picture prepared as the service does, and answered by `model`.
 
     Raises: BenchmarkError, when a file is missing.
@@ -105,7 +105,7 @@ def read_all(pictures: Sequence[RealPicture], model: SavedModel) -> list[Reading
     ]
 
 
-def _prepared(path: Path, model: SavedModel) -> Grey | ServiceError:
+def _prepared(path: Path, model: Model) -> Grey | ServiceError:
     try:
         return prepare(path.read_bytes(), Settings().max_pixels, model.metadata.fits_digits)[0]
     except ServiceError as error:

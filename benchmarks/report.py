@@ -75,6 +75,19 @@ RATIOS = [
     Ratio("memory (Pss) at the soak's end against its 15th part", "soak/after/pss", "soak/before/pss", "≤", 1.02),
     Ratio("the same as RSS, which no other process changes", "soak/after/rss", "soak/before/rss", "≤", 1.02),
     Ratio("start to ready against a bare load of the model", "start/service", "start/bare", "≤", 1.8),
+    *(
+        Ratio(
+            f"requests a second with LiteRT against TensorFlow, {connections} connections",
+            f"litert/{connections}/rate",
+            f"service/{connections}/rate",
+            "≥",
+            1,
+        )
+        for connections in CONNECTIONS
+    ),
+    Ratio(
+        "start to the first right answer with LiteRT against TensorFlow", "litert/start_s", "service/start_s", "≤", 0.35
+    ),
     Ratio("requests a second with two workers against one", "workers/2/rate", "workers/1/rate", "≥", 1.6),
 ]
 

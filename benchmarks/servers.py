@@ -50,6 +50,7 @@ OWN = {
     "tutorial": Contender("tutorial: `model.predict` a request", _uvicorn("tutorial"), "`def` route, TFSMLayer"),
     "reference": Contender("reference: FastAPI + UploadFile + signature", _uvicorn("reference"), "`async def` route"),
     "service": SERVICE,
+    "litert": Contender("this service, `DIGITS_ENGINE=litert`", (*SERVICE.command, "--engine", "litert")),
 }
 PEERS = {
     "litserve": Contender(

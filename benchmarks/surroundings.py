@@ -13,7 +13,7 @@ from benchmarks.prepare import LOCKS
 from benchmarks.servers import MODEL
 
 OWN_PACKAGES = ["tensorflow-cpu", "fastapi", "starlette", "uvicorn", "uvloop", "httptools", "python-multipart"]
-OWN_PACKAGES += ["pillow", "numpy", "orjson"]
+OWN_PACKAGES += ["pillow", "numpy", "orjson", "ai-edge-litert"]
 PEER_PACKAGES = {"litserve": "litserve", "bentoml": "bentoml", "pytriton": "nvidia-pytriton"}
 
 

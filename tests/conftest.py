@@ -1,9 +1,11 @@
 import json
 import os
+import tempfile
 import threading
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, get_args
 
 import httpx
 import numpy as np
@@ -12,11 +14,13 @@ import uvicorn
 from numpy.typing import NDArray
 
 from app.main import create_service
-from app.model import saved_model
-from app.model.saved_model import SavedModel
+from app.model import litert, saved_model
+from app.model.engines import EngineName
+from app.model.model import Model
 from app.server import configure
 from app.settings import Settings
 from tests.support import SHIPPED, SHIPPED_VERSION, waiting
+from training.convert import convert
 from training.dataset import Dataset, load
 from training.export import export
 
@@ -59,7 +63,7 @@ def mnist() -> Dataset:
 
 
 @pytest.fixture(scope="session")
-def shipped() -> SavedModel:
+def shipped() -> Model:
     return saved_model.load(SHIPPED / str(SHIPPED_VERSION))
 
 
@@ -82,20 +86,68 @@ def write_version(folder: Path, number: int, **metadata: Any) -> Path:
     return version
 
 
+@cache
+def tiny_converted() -> bytes:
+    """The tiny model as LiteRT has it."""
+    with tempfile.TemporaryDirectory() as folder:
+        return convert(write_version(Path(folder), 1))
+
+
+def write_converted_version(folder: Path, number: int, **metadata: Any) -> Path:
+    """One that either engine can serve."""
+    version = write_version(folder, number, **metadata)
+    (version / litert.FILE).parent.mkdir()
+    (version / litert.FILE).write_bytes(tiny_converted())
+    (version / litert.HASH).write_text(litert.hash_of(tiny_converted()))
+    return version
+
+
 @pytest.fixture(scope="session")
 def tiny_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A model folder, `.../tiny`, with versions 1 and 2 of the tiny model."""
     folder = tmp_path_factory.mktemp("models") / "tiny"
-    write_version(folder, 1)
-    write_version(folder, 2)
+    write_converted_version(folder, 1)
+    write_converted_version(folder, 2)
     return folder
 
 
+# The end-to-end tests: what is asked over HTTP there is asked of either engine.
+EITHER = {
+    f"tests.test_{name}"
+    for name in (
+        "bad_input",
+        "explain",
+        "hot_path",
+        "mnist_over_http",
+        "model",
+        "not_a_digit",
+        "open_inference",
+        "pictures",
+        "predict",
+        "read",
+        "tf_serving",
+    )
+}
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if metafunc.module.__name__ in EITHER and "engine" in metafunc.fixturenames:
+        metafunc.parametrize("engine", get_args(EngineName), indirect=True, scope="session")
+
+
 @pytest.fixture(scope="session")
-def tiny_url(tiny_models: Path) -> Iterator[str]:
+def engine(request: pytest.FixtureRequest) -> EngineName:
+    """What runs the model of the servers in this process."""
+    name: EngineName = getattr(request, "param", "tensorflow")
+    return name
+
+
+@pytest.fixture(scope="session")
+def tiny_url(tiny_models: Path, engine: EngineName) -> Iterator[str]:
     """The address of a real server in a thread of this process, with the tiny model and small limits."""
     settings = Settings(
         model_dir=tiny_models,
+        engine=engine,
         max_upload_bytes=MAX_UPLOAD_BYTES,
         max_batch=MAX_BATCH,
         receive_seconds=RECEIVE_SECONDS,
@@ -146,9 +198,9 @@ def client(tiny_url: str) -> Iterator[httpx.Client]:
 
 
 @pytest.fixture(scope="session")
-def shipped_url() -> Iterator[str]:
+def shipped_url(engine: EngineName) -> Iterator[str]:
     """The address of a real server in a thread of this process, with the newest shipped model and default settings."""
-    with serving(Settings(model_version=SHIPPED_VERSION)) as url:
+    with serving(Settings(model_version=SHIPPED_VERSION, engine=engine)) as url:
         yield url
 
 

@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -14,7 +15,8 @@ from uvicorn.protocols.http import httptools_impl
 from app.images.normalize import normalize
 from app.images.prepare import prepare as prepare_picture
 from app.model import saved_model
-from benchmarks import client, engine, photos, picture_costs, prepare, processes, report, steps
+from app.model.model import Model
+from benchmarks import client, engine, engines, photos, picture_costs, prepare, processes, report, steps
 from benchmarks import training as training_speed
 from benchmarks.errors import BenchmarkError
 from benchmarks.exchanges import load_images, upload
@@ -92,7 +94,7 @@ def test_what_pictures_cost_is_timed_by_name(tmp_path: Path, monkeypatch: pytest
     assert all(10 < cost < 1e6 for cost in costs.values())
 
 
-def test_the_benchmarks_pictures_are_read_as_their_digits(shipped: saved_model.SavedModel) -> None:
+def test_the_benchmarks_pictures_are_read_as_their_digits(shipped: Model) -> None:
     images = load_images()[:6]
     files = [*photos.photographs(images[:1]), *map(photos.drawing, images), *map(photos.noisy_paper, images)]
     seen = np.stack([prepare_picture(data, 64_000_000, may_fit=True)[0] for data in files])
@@ -224,3 +226,27 @@ def test_a_second_against_the_bare_floor(tmp_path: Path) -> None:
     assert load.p50_ms <= load.p99_ms
     assert checked.wrong == checked.requests >= 100  # the floor's constant is never what was asked for
     assert checked.seconds < 3  # the milestone ends it
+
+
+def test_workers_that_fit_a_machine_are_counted_by_what_each_takes() -> None:
+    taken = (100.0, 250.0, 410.0, 730.0)  # 80 MB for each beyond two
+    assert [engines.fitting(room, *taken) for room in (99, 100, 249, 250, 329, 330, 730)] == [0, 1, 1, 2, 2, 3, 8]
+
+
+FORKS = """
+import os, time
+block = bytearray(50_000_000)
+block[::4096] = bytes(len(block[::4096]))  # each page is there
+if os.fork() and os.fork():
+    print(flush=True)
+time.sleep(60)
+"""
+
+
+def test_memory_that_processes_share_counts_once() -> None:
+    with subprocess.Popen([sys.executable, "-c", FORKS], stdout=subprocess.PIPE, start_new_session=True) as parent:
+        assert parent.stdout
+        parent.stdout.readline()
+        of_two = processes.memory_alone(parent.pid)
+        os.killpg(parent.pid, signal.SIGKILL)
+    assert 47 < of_two < 75

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from app.bulk import parquet
 from app.bulk.cluster import POISON
 from app.images.normalize import normalize
-from app.model.saved_model import SavedModel
+from app.model.model import Model
 from benchmarks.nodes import Cluster
 from tests.support import CHECKOUT, chunk, encode, png, waiting
 from training.dataset import Dataset
@@ -72,7 +72,7 @@ def has_open(pid: int, path: Path) -> bool:
 
 
 def test_each_of_70_000_files_has_one_row_whatever_is_killed_meanwhile(
-    two_nodes: Cluster, folder: Path, mnist: Dataset, shipped: SavedModel, tmp_path: Path
+    two_nodes: Cluster, folder: Path, mnist: Dataset, shipped: Model, tmp_path: Path
 ) -> None:
     out = tmp_path / "rows.parquet"
     part = out.with_name(out.name + ".part")

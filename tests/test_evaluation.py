@@ -5,7 +5,7 @@ import pytest
 from numpy.typing import NDArray
 
 from app.images.normalize import normalize
-from app.model.saved_model import SavedModel
+from app.model.model import Model
 from training.dataset import Dataset
 from training.evaluation import Bin, ClassFigures, Evaluation, wilson
 
@@ -80,7 +80,7 @@ def test_what_was_seen_is_1_96_deviations_from_the_ends_of_its_interval(right: i
     assert 0 <= low < high <= 1
 
 
-def test_the_shipped_version_is_as_good_as_its_metadata_says(shipped: SavedModel, mnist: Dataset) -> None:
+def test_the_shipped_version_is_as_good_as_its_metadata_says(shipped: Model, mnist: Dataset) -> None:
     evaluation = Evaluation(shipped(normalize(mnist.x_test)), mnist.y_test)
     figures = shipped.metadata.document["metrics"]
     assert evaluation.accuracy == pytest.approx(figures["test_accuracy"], abs=1e-6)

@@ -6,7 +6,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from app.model.saved_model import SavedModel
+from app.model.model import Model
 from app.settings import Settings
 from benchmarks import novelty
 from tests.conftest import lacking, serving
@@ -49,7 +49,7 @@ def test_its_metadata_names_the_classes_and_says_that_they_are_no_digits(trained
     assert metadata["metrics"]["test_accuracy"] == trained.evaluation.accuracy
 
 
-def test_the_shipped_version_tells_clothes_from_digits(shipped: SavedModel, clothes: Dataset, mnist: Dataset) -> None:
+def test_the_shipped_version_tells_clothes_from_digits(shipped: Model, clothes: Dataset, mnist: Dataset) -> None:
     threshold = shipped.metadata.not_a_digit
     assert threshold is not None
     digits, garments = (versions.novelty(shipped, images) for images in (mnist.x_test, clothes.x_test))

@@ -19,7 +19,7 @@ from starlette.types import Message, Receive, Scope, Send
 from app.hot_path import HotPath
 from app.images.decode import SMALL_BYTES
 from app.model.metadata import Metadata
-from app.model.saved_model import SavedModel
+from app.model.model import Model
 from app.reader import Reader
 from app.routes.upload import LARGE_BYTES
 from app.settings import Settings
@@ -64,7 +64,7 @@ class Thorough:
 
 
 def ask(
-    model: SavedModel | None,
+    model: Model | None,
     *messages: Message | float,
     thorough: Thorough | None = None,
     fields: dict[str, str] | None = None,
@@ -104,18 +104,18 @@ def request(body: bytes, more: bool = False) -> Message:
     return {"type": "http.request", "body": body, "more_body": more}
 
 
-def test_the_usual_form_is_answered_here(shipped: SavedModel) -> None:
+def test_the_usual_form_is_answered_here(shipped: Model) -> None:
     status, answer = ask(shipped, request(SEVEN))
     assert status == 200
     assert json.loads(answer)["model"] == {"name": "mnist_mlp", "version": shipped.version}
 
 
 @pytest.mark.parametrize("kind", ["image/png", "application/octet-stream"])
-def test_a_picture_as_the_body_is_answered_here(shipped: SavedModel, kind: str) -> None:
+def test_a_picture_as_the_body_is_answered_here(shipped: Model, kind: str) -> None:
     assert ask(shipped, request(encode(PICTURE)), fields={"content-type": kind})[0] == 200
 
 
-def test_a_picture_of_too_many_pixels_is_refused_here(shipped: SavedModel) -> None:
+def test_a_picture_of_too_many_pixels_is_refused_here(shipped: Model) -> None:
     bomb = encode(Image.new("L", (8001, 8001)))  # the readers of these tests take 10,000 pixels
     assert len(bomb) > SMALL_BYTES  # more than is read between two requests
     status, answer = ask(shipped, request(form(bomb)))
@@ -133,7 +133,7 @@ def test_a_picture_of_too_many_pixels_is_refused_here(shipped: SavedModel) -> No
     ],
     ids=["in two", "late", "late and in three", "with an empty end"],
 )
-def test_a_body_may_come_late_and_in_pieces(shipped: SavedModel, messages: list[Message | float]) -> None:
+def test_a_body_may_come_late_and_in_pieces(shipped: Model, messages: list[Message | float]) -> None:
     assert ask(shipped, *messages)[0] == 200
 
 
@@ -157,7 +157,7 @@ def test_a_body_may_come_late_and_in_pieces(shipped: SavedModel, messages: list[
     ],
 )
 def test_what_is_unusual_goes_the_thorough_way_with_its_whole_body(
-    shipped: SavedModel, body: bytes, changes: dict[str, Any]
+    shipped: Model, body: bytes, changes: dict[str, Any]
 ) -> None:
     thorough = Thorough()
     assert ask(shipped, request(body), thorough=thorough, **changes)[0] == 299
@@ -168,14 +168,14 @@ def test_without_a_model_all_goes_the_thorough_way() -> None:
     assert ask(None, request(SEVEN))[0] == 299
 
 
-def test_a_client_that_leaves_in_the_middle_is_left_to_the_thorough_way(shipped: SavedModel) -> None:
+def test_a_client_that_leaves_in_the_middle_is_left_to_the_thorough_way(shipped: Model) -> None:
     thorough = Thorough()
     assert ask(shipped, request(SEVEN[:50], more=True), thorough=thorough)[0] == 299
     assert thorough.bodies == [SEVEN[:50]]
 
 
 def test_a_body_that_takes_too_long_is_left_to_the_thorough_way_and_nothing_is_lost(
-    shipped: SavedModel,
+    shipped: Model,
 ) -> None:
     hasty = Settings(receive_seconds=0.05)
     thorough = Thorough()
@@ -184,7 +184,7 @@ def test_a_body_that_takes_too_long_is_left_to_the_thorough_way_and_nothing_is_l
     assert thorough.bodies == [SEVEN]
 
 
-def test_a_body_over_the_limit_is_left_to_the_thorough_way_however_small(shipped: SavedModel) -> None:
+def test_a_body_over_the_limit_is_left_to_the_thorough_way_however_small(shipped: Model) -> None:
     body = form(encode(PICTURE, "BMP"))
     assert len(body) > 1024
     assert ask(shipped, request(body), limits=Settings(max_upload_bytes=1024))[0] == 299
@@ -194,7 +194,7 @@ def test_a_body_over_the_limit_is_left_to_the_thorough_way_however_small(shipped
 @pytest.mark.parametrize(
     ("data", "status"), [(b"hello", 415), (b"", 422), (encode(PICTURE)[:-20], 422), (encode(band(7) // 255), 422)]
 )
-def test_a_bad_picture_is_answered_here(shipped: SavedModel, data: bytes, status: int) -> None:
+def test_a_bad_picture_is_answered_here(shipped: Model, data: bytes, status: int) -> None:
     given, answer = ask(shipped, request(form(data)))
     assert given == status == json.loads(answer)["status"]
 

@@ -164,7 +164,9 @@ def test_what_is_built_in_is_told(tiny_url: str) -> None:
     build = next(dict(labels) for name, labels in scrape(tiny_url) if name == "digits_build_info")
     assert build["version"] == __version__
     assert build["python"] == platform.python_version()
-    assert re.fullmatch(r"2\.\d+\.\d+.*", build["tensorflow"])
+    assert build["engine"] == "tensorflow"
+    for engine in ("tensorflow", "litert"):
+        assert re.fullmatch(r"2\.\d+\.\d+.*", build[engine])
 
 
 def test_an_answer_that_lingers_for_a_body_is_counted_when_it_leaves(tiny_url: str) -> None:

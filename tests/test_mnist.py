@@ -6,7 +6,8 @@ import pytest
 from numpy.typing import NDArray
 
 from app.images.fit import fit
-from app.images.mnist import LEFTMOST, RIGHTMOST, looks_like_mnist
+from app.images.mnist import LEFTMOST, RIGHTMOST
+from app.images.resemblance import looks_like_mnist
 
 Grey = NDArray[np.uint8]
 

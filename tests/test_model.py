@@ -2,12 +2,14 @@ import json
 
 import httpx
 
+from app.model.engines import EngineName
 from tests.support import SHIPPED
 
 
-def test_it_tells_what_is_served(client: httpx.Client) -> None:
+def test_it_tells_what_is_served(client: httpx.Client, engine: EngineName) -> None:
     answer = client.get("/model").json()
     assert (answer["name"], answer["version"], answer["versions"]) == ("tiny", 2, [1, 2])
+    assert answer["engine"] == engine
     assert answer["labels"][9] == "digit 9"
     assert answer["signatures"]["serving_default"] == {
         "inputs": {"pixels": {"dtype": "float32", "shape": [None, 784]}},

@@ -17,7 +17,7 @@ from tritonclient.utils import InferenceServerException
 
 from app import __version__, errors
 from app.main import create_app, surround
-from app.model.saved_model import SavedModel
+from app.model.model import Model
 from app.settings import Settings
 from tests.conftest import MAX_BATCH, MAX_UPLOAD_BYTES
 from tests.support import SHIPPED_VERSION, band, encode, running_service
@@ -411,7 +411,7 @@ def test_every_error_of_the_protocols_is_documented() -> None:
     assert errors.NotOffered.__name__ not in seen
 
 
-def test_a_model_that_judges_answers_probabilities_alone(shipped: SavedModel, shipped_url: str) -> None:
+def test_a_model_that_judges_answers_probabilities_alone(shipped: Model, shipped_url: str) -> None:
     assert shipped.metadata.not_a_digit is not None
     response = httpx.post(shipped_url + "/v2/models/mnist_mlp/infer", json={"inputs": [tensor()]})
     assert response.json()["outputs"][0]["shape"] == [1, 10]

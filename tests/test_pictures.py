@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from app.errors import BlankPicture
-from app.images.mnist import looks_like_mnist
 from app.images.normalize import normalize
 from app.images.prepare import prepare
-from app.model.saved_model import SavedModel
+from app.images.resemblance import looks_like_mnist
+from app.model.model import Model
 from app.reader import NOT_A_DIGIT
 from benchmarks.copies import COPIES, lost
 from tests.real_pictures import drawing, enlarged, light, photograph, turned_by_exif, with_opacity
@@ -112,13 +112,13 @@ def plain_digits(mnist: Dataset, number: int, seed: int) -> Grey:
     return mnist.x_test[np.random.default_rng(seed).choice(len(mnist.x_test), number, replace=False)]
 
 
-def classes(images: list[Grey], model: SavedModel) -> NDArray[np.int64]:
+def classes(images: list[Grey], model: Model) -> NDArray[np.int64]:
     digits: NDArray[np.int64] = model(normalize(np.stack(images))).argmax(axis=1)
     return digits
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_real_picture_is_read_as_the_plain_digit_is(kind: str, mnist: Dataset, shipped: SavedModel) -> None:
+def test_a_real_picture_is_read_as_the_plain_digit_is(kind: str, mnist: Dataset, shipped: Model) -> None:
     random = np.random.default_rng(list(KINDS).index(kind))
     digits = plain_digits(mnist, DIGITS, seed=1)
     seen = [prepare(KINDS[kind](digit, random), LIMIT, True)[0] for digit in digits]
@@ -126,7 +126,7 @@ def test_a_real_picture_is_read_as_the_plain_digit_is(kind: str, mnist: Dataset,
     assert len(differ) <= MAY_DIFFER, f"numbers {differ.tolist()} differ"
 
 
-def test_a_photograph_of_12_megapixels_is_read_as_the_plain_digit_is(mnist: Dataset, shipped: SavedModel) -> None:
+def test_a_photograph_of_12_megapixels_is_read_as_the_plain_digit_is(mnist: Dataset, shipped: Model) -> None:
     random = np.random.default_rng(2)
     digits = plain_digits(mnist, 8, seed=2)
     seen = []
@@ -139,7 +139,7 @@ def test_a_photograph_of_12_megapixels_is_read_as_the_plain_digit_is(mnist: Data
     assert (classes(seen, shipped) == classes(list(digits), shipped)).all()
 
 
-def test_a_small_digit_on_a_large_page_is_read(mnist: Dataset, shipped: SavedModel) -> None:
+def test_a_small_digit_on_a_large_page_is_read(mnist: Dataset, shipped: Model) -> None:
     random = np.random.default_rng(3)
     digits = plain_digits(mnist, DIGITS, seed=3)
     seen = []
@@ -152,7 +152,7 @@ def test_a_small_digit_on_a_large_page_is_read(mnist: Dataset, shipped: SavedMod
 
 
 @pytest.mark.parametrize("kind", COPIES)
-def test_copies_of_the_test_pictures_lose_at_most_a_point(kind: str, mnist: Dataset, shipped: SavedModel) -> None:
+def test_copies_of_the_test_pictures_lose_at_most_a_point(kind: str, mnist: Dataset, shipped: Model) -> None:
     chosen = np.random.default_rng(4).choice(len(mnist.x_test), 1500, replace=False)
     loss = lost(COPIES[kind], mnist.x_test[chosen], mnist.y_test[chosen], shipped)
     # 1500 stand for all 10,000, which `python -m benchmarks.copies` reads: two standard errors are their chance to err
@@ -210,7 +210,7 @@ def test_mnists_own_pictures_reach_the_model_bit_for_bit(client: httpx.Client, m
         assert note.items() >= as_it_is.items()
 
 
-def test_the_preview_is_what_the_model_saw(client: httpx.Client, mnist: Dataset, shipped: SavedModel) -> None:
+def test_the_preview_is_what_the_model_saw(client: httpx.Client, mnist: Dataset, shipped: Model) -> None:
     answer = ask(client, grey_png(mnist.x_test[0], np.random.default_rng(5)), "?preview=true")
     seen = preview(answer["picture"])
     assert looks_like_mnist(seen)

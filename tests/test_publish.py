@@ -19,8 +19,9 @@ from app.model.versions import choose_version, list_versions
 from tests.conftest import tiny_weights
 from tests.support import CHECKOUT, forward
 from training.errors import TrainingError
-from training.publish import INCOMING, LEFTOVER_SECONDS, check_folder, publish
+from training.publish import INCOMING, LEFTOVER_SECONDS, Expected, check_folder, publish
 
+IMAGES = np.random.default_rng(1).integers(0, 256, (64, 28, 28), np.uint8)
 METADATA = {"labels": [str(digit) for digit in range(10)], "note": "größer"}
 
 
@@ -28,10 +29,13 @@ def predict(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
     return forward(tiny_weights(), pixels)
 
 
+EXPECTED = Expected(predict, IMAGES)
+
+
 def test_the_next_version_is_published_whole(tmp_path: Path) -> None:
     models = tmp_path / "new" / "models"
     for number in (1, 2):
-        folder = publish(tiny_weights(), predict, METADATA, models)
+        folder = publish(tiny_weights(), EXPECTED, METADATA, models)
         assert folder == models / str(number)
     assert list_versions(models) == [1, 2]
     assert sorted(entry.name for entry in models.iterdir()) == ["1", "2"]
@@ -43,11 +47,11 @@ def test_the_next_version_is_published_whole(tmp_path: Path) -> None:
 def test_the_number_after_the_highest_is_taken_whatever_that_is(tmp_path: Path) -> None:
     (tmp_path / "41").mkdir()
     (tmp_path / "41" / "unfinished").touch()
-    assert publish(tiny_weights(), predict, METADATA, tmp_path).name == "42"
+    assert publish(tiny_weights(), EXPECTED, METADATA, tmp_path).name == "42"
 
 
 def test_what_is_published_is_readable_by_another_user(tmp_path: Path) -> None:
-    folder = publish(tiny_weights(), predict, METADATA, tmp_path)
+    folder = publish(tiny_weights(), EXPECTED, METADATA, tmp_path)
     for path in [folder, *folder.rglob("*")]:
         assert path.stat().st_mode & 0o004, path
 
@@ -55,7 +59,7 @@ def test_what_is_published_is_readable_by_another_user(tmp_path: Path) -> None:
 def test_two_that_publish_at_once_get_two_numbers(tmp_path: Path) -> None:
     folders: list[Path] = []
     threads = [
-        threading.Thread(target=lambda: folders.append(publish(tiny_weights(), predict, METADATA, tmp_path)))
+        threading.Thread(target=lambda: folders.append(publish(tiny_weights(), EXPECTED, METADATA, tmp_path)))
         for _ in range(3)
     ]
     for thread in threads:
@@ -79,7 +83,7 @@ def test_two_that_publish_at_once_get_two_numbers(tmp_path: Path) -> None:
 )
 def test_a_model_that_answers_otherwise_than_the_trained_one_is_not_published(tmp_path: Path, wrong: object) -> None:
     with pytest.raises(TrainingError, match="Nothing is published"):
-        publish(tiny_weights(), wrong, METADATA, tmp_path)  # type: ignore[arg-type]
+        publish(tiny_weights(), Expected(wrong, IMAGES), METADATA, tmp_path)  # type: ignore[arg-type]
     assert list(tmp_path.iterdir()) == []
 
 
@@ -105,21 +109,22 @@ STEP_BY_STEP = """
 import os, signal, sys
 from pathlib import Path
 from tests.conftest import tiny_weights
-from tests.test_publish import METADATA, predict
+from tests.test_publish import EXPECTED, METADATA
 from training import publish
 
 steps = 0
 
 def trace(frame, event, argument):
     global steps
-    if frame.f_code.co_filename == publish.__file__:
-        steps += 1
-        if steps == int(sys.argv[2]):
-            os.kill(os.getpid(), signal.SIGKILL)
+    if frame.f_code.co_filename != publish.__file__:
+        return None
+    steps += 1
+    if steps == int(sys.argv[2]):
+        os.kill(os.getpid(), signal.SIGKILL)
     return trace
 
 sys.settrace(trace)
-publish.publish(tiny_weights(), predict, METADATA, Path(sys.argv[1]))
+publish.publish(tiny_weights(), EXPECTED, METADATA, Path(sys.argv[1]))
 sys.settrace(None)
 print(steps)
 """
@@ -153,7 +158,7 @@ def test_killed_at_any_step_it_leaves_no_half_version(tmp_path: Path, place: flo
 
 
 def test_the_saved_model_holds_four_variables_and_its_two_signatures(tmp_path: Path) -> None:
-    folder = publish(tiny_weights(), predict, METADATA, tmp_path)
+    folder = publish(tiny_weights(), EXPECTED, METADATA, tmp_path)
     loaded = tf.saved_model.load(str(folder))
     assert [tuple(loaded.w1.shape), tuple(loaded.b1.shape)] == [(784, 512), (512,)]
     assert [tuple(loaded.w2.shape), tuple(loaded.b2.shape)] == [(512, 10), (10,)]
@@ -163,7 +168,7 @@ def test_the_saved_model_holds_four_variables_and_its_two_signatures(tmp_path: P
 def test_weights_that_answer_nonsense_are_one_sentence(tmp_path: Path) -> None:
     weights = [each * np.float32(np.nan) for each in tiny_weights()]
     with pytest.raises(TrainingError, match="add up to 1") as caught:
-        publish(weights, predict, METADATA, tmp_path)
+        publish(weights, EXPECTED, METADATA, tmp_path)
     assert "\n" not in str(caught.value)
     assert list(tmp_path.iterdir()) == []
 

@@ -15,7 +15,7 @@ from app.errors import DamagedPicture, Overloaded, ServiceError, WrongSize
 from app.images.normalize import normalize
 from app.model import saved_model
 from app.model.batcher import Rows
-from app.model.saved_model import SavedModel
+from app.model.model import Model
 from app.reader import Reader
 from tests.support import band, encode
 from training.dataset import Dataset
@@ -102,7 +102,7 @@ def test_images_as_they_are_count_as_a_request_too_and_only_as_long_as_they_take
         assert [answer.confidence for answer in answers] == first.max(axis=1).tolist()
 
 
-def test_images_as_they_are_are_read_as_files_are(shipped: SavedModel, mnist: Dataset) -> None:
+def test_images_as_they_are_are_read_as_files_are(shipped: Model, mnist: Dataset) -> None:
     reader = Reader(shipped, max_pixels=1_000_000, max_batch=64, max_pending=4)
     images = mnist.x_test[:20]
 

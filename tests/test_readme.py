@@ -43,6 +43,8 @@ ELSEWHERE = {
     "make fuzz": "takes half an hour; tests/test_fuzz.py runs a short one",
     "make soak": "takes ten minutes; tests/test_soak.py runs a short one",
     "make image": "is built and run by tests/container",
+    "docker build --target small -t digits:small .": "is built and run by tests/container",
+    "make serve ENGINE=litert": "is make serve with an option; tests/test_litert.py serves with it",
     "docker run --rm -p 8000:8000 digits": "is built and run by tests/container",
     "for port in 8001 8002 8003; do docker run -d --rm --name digits-$port -p 127.0.0.1:$port:8000 digits; done": (
         "tests/test_load_balancer.py starts three processes"
@@ -60,7 +62,10 @@ ELSEWHERE = {
     },
 }
 WITH_KEYS = [command for command in COMMANDS if "/tmp/digits-keys" in command]  # the first two make them and serve
-RUN_HERE = [each for each in COMMANDS if each not in {*ELSEWHERE, *WITH_KEYS, "make serve"}]
+SMALL = [
+    command for command in COMMANDS if ".venv-small/bin/python" in command
+]  # the first sets it up, the second serves
+RUN_HERE = [each for each in COMMANDS if each not in {*ELSEWHERE, *WITH_KEYS, *SMALL, "make serve"}]
 
 
 @pytest.fixture(scope="module")
@@ -193,6 +198,31 @@ def test_whoever_has_a_key_may_ask(checkout: Path, tmp_path: Path) -> None:
     assert service.wait(20) == 0
 
 
+def test_the_small_one_needs_no_tensorflow(checkout: Path) -> None:
+    port = free_port()
+    install, serve = SMALL
+    subprocess.run(install, shell=True, cwd=checkout, check=True)
+    assert not list(checkout.glob(".venv-small/lib/*/site-packages/tensorflow*"))
+    service = subprocess.Popen(f"exec {serve.replace('8002', f'{port}')}", shell=True, cwd=checkout)
+    for _ in waiting("the service without TensorFlow"):
+        assert service.poll() is None
+        if is_ready(port):
+            break
+    picture = (checkout / "tests" / "pictures" / "card.jpg").read_bytes()
+    assert httpx.post(f"http://127.0.0.1:{port}/predict", content=picture).json()["digit"] == 5
+    read = [".venv-small/bin/python", "-m", "app.cli", "read", "tests/pictures/seven.png"]
+    environment = os.environ | {"DIGITS_ENGINE": "litert"}
+    done = subprocess.run(read, cwd=checkout, env=environment, capture_output=True, text=True, check=True)
+    assert "seven.png,7,7,0.99956" in done.stdout
+    service.terminate()
+    assert service.wait(20) == 0
+    without = subprocess.run(
+        [".venv-small/bin/python", "-m", "app"], cwd=checkout, capture_output=True, text=True, check=False
+    )
+    assert (without.returncode, without.stderr.count("\n")) == (2, 1)
+    assert "DIGITS_ENGINE=litert can be had here" in without.stderr
+
+
 def test_the_table_of_settings_is_the_class() -> None:
     rows = ["| setting | default | what |", "|---|---|---|"]
     for name, field in Settings.model_fields.items():
@@ -253,9 +283,13 @@ def test_the_accuracies_are_those_of_the_shipped_versions() -> None:
         assert f"{accuracy * 100:.2f}" == written
 
 
+def test_nothing_waits_to_be_filled_in() -> None:
+    assert not re.findall(r"\b[A-Z]+_TABLE\b|@[A-Z]+@", README)
+
+
 def test_links_lead_somewhere() -> None:
     for target in re.findall(r"\]\(([^)]+)\)", README):
         if target.startswith("#"):
-            assert f"\n## {target[1:]}\n".lower() in README.lower(), target
+            assert f"\n## {target[1:].replace('-', ' ')}\n".lower() in README.lower(), target
         else:
             assert (CHECKOUT / target).exists(), target

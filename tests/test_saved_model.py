@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from app.images.normalize import normalize
 from app.model import saved_model
-from app.model.saved_model import SavedModel
+from app.model.model import Model
 from app.model.versions import ModelError
 from tests.conftest import tiny_weights, write_version
 from tests.support import band, forward
@@ -105,7 +105,7 @@ def test_what_does_not_add_up_to_1_is_refused(tmp_path: Path) -> None:
         saved_model.load(version)
 
 
-def test_the_shipped_models_two_signatures_agree(shipped: SavedModel, mnist: object) -> None:
+def test_the_shipped_models_two_signatures_agree(shipped: Model, mnist: object) -> None:
     images = mnist.x_test[:500]  # type: ignore[attr-defined]
     answer = shipped._loaded.signatures["images"](images=tf.constant(images))
     probabilities = shipped(normalize(images))

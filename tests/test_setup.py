@@ -63,7 +63,7 @@ def test_a_set_up_checkout_is_not_set_up_again() -> None:
     assert result.stdout.count("is up to date") == 2
 
 
-@pytest.mark.parametrize("name", ["run", "dev", "uv", "cluster"])
+@pytest.mark.parametrize("name", ["run", "small", "dev", "uv", "cluster"])
 def test_the_lock_files_have_hashes_and_no_hosts(name: str) -> None:
     text = (CHECKOUT / "requirements" / f"{name}.txt").read_text()
     assert "://" not in text
@@ -73,13 +73,16 @@ def test_the_lock_files_have_hashes_and_no_hosts(name: str) -> None:
     assert text.count("--hash=sha256:") >= len(packages)
 
 
-def test_what_runs_is_locked_alike_for_developing() -> None:
+def test_what_runs_is_locked_alike_for_developing_and_without_tensorflow() -> None:
     def pins(name: str) -> set[str]:
         text = (CHECKOUT / "requirements" / f"{name}.txt").read_text()
         return {line for line in text.splitlines() if line and not line.startswith((" ", "#"))}
 
     assert pins("run") <= pins("cluster") <= pins("dev")
     assert pins("uv") <= pins("dev")
+    assert pins("small") < pins("run")
+    left_out = {line.split("==")[0] for line in pins("run") - pins("small")}
+    assert {"tensorflow-cpu", "keras", "rich", "h5py"} <= left_out
 
 
 def test_training_brings_no_package_into_the_service() -> None:

@@ -7,9 +7,10 @@ import pytest
 import tensorflow as tf
 from tensorflow_serving.apis import prediction_log_pb2
 
+from app.model.tensors import BATCHES
 from tests.conftest import write_version
 from tests.support import SHIPPED, SHIPPED_VERSIONS
-from training.warm_up import BATCHES, FILE, write_warm_up
+from training.warm_up import FILE, write_warm_up
 
 
 def check(version: Path, name: str) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from app.model import saved_model
-from app.model.saved_model import SavedModel
+from app.model.model import Model
 from app.model.watch import Watch
 from app.reader import Reader
 from tests.conftest import write_version
@@ -25,9 +25,9 @@ class Watched:
     def __init__(self, folder: Path, wanted: int | None = None) -> None:
         self.folder = folder
         self.served: list[int | None] = []
-        self.watch = Watch(folder, wanted, 1, self._serve)
+        self.watch = Watch(saved_model, folder, wanted, 1, self._serve)
 
-    def _serve(self, model: SavedModel | None) -> None:
+    def _serve(self, model: Model | None) -> None:
         self.served.append(model.version if model else None)
 
     def look(self, times: int = 1) -> "Watched":
@@ -210,7 +210,7 @@ def test_what_vanishes_or_changes_while_it_is_loaded_is_not_served(
     watched = Watched(publish(1).parent).begin()
     load = saved_model.load
 
-    def load_slowly(version: Path) -> SavedModel:
+    def load_slowly(version: Path) -> Model:
         model = load(version)
         change(version)
         return model
@@ -246,17 +246,17 @@ def test_a_version_that_is_tried_says_why_it_failed(
 
 
 def test_a_model_is_let_go_of_once_another_answers_and_the_watch_ends_when_it_is_told(publish: Publish) -> None:
-    served: list[weakref.ref[SavedModel]] = []
+    served: list[weakref.ref[Model]] = []
     readers: list[Reader] = []
 
-    def serve(model: SavedModel | None) -> None:
+    def serve(model: Model | None) -> None:
         assert model
         served.append(weakref.ref(model))
         readers[:] = [readers[0].with_model(model) if readers else Reader(model, 784, 1, 1)]
 
     folder = publish(1).parent
     others = set(threading.enumerate())
-    watch = Watch(folder, None, 0.02, serve)
+    watch = Watch(saved_model, folder, None, 0.02, serve)
     watch.start()
     for _ in waiting("the first version"):
         if served:

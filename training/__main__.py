@@ -7,6 +7,7 @@ import sys
 from _thread import interrupt_main
 from collections.abc import Sequence
 from contextlib import suppress
+from importlib.util import find_spec
 from typing import NoReturn
 
 from app.signals import hear_signals
@@ -22,6 +23,7 @@ def main(arguments: Sequence[str]) -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends as Ctrl-C does
     hear_signals(interrupt_main)  # between two steps of Python, for one inside TensorFlow may destroy its memory
     try:
+        _check_tensorflow()
         COMMANDS[options.command](options)
     except TrainingError as error:
         return _end(2, error)
@@ -30,6 +32,11 @@ def main(arguments: Sequence[str]) -> int:
     except KeyboardInterrupt as error:
         return _end(130, str(error) or "interrupted.")
     return 0
+
+
+def _check_tensorflow() -> None:
+    if find_spec("tensorflow") is None or find_spec("keras") is None:
+        raise TrainingError("Training needs TensorFlow and Keras: requirements/install.sh requirements/run.txt")
 
 
 def _fit(options: argparse.Namespace) -> None:
@@ -60,7 +67,13 @@ def _compare(options: argparse.Namespace) -> None:
     print(report(options.first, options.second, options.data))
 
 
-COMMANDS = {"fit": _fit, "evaluate": _evaluate, "compare": _compare}
+def _convert(options: argparse.Namespace) -> None:
+    from training.versions import convert
+
+    print(convert(options.model, options.data))
+
+
+COMMANDS = {"fit": _fit, "evaluate": _evaluate, "compare": _compare, "convert": _convert}
 
 
 def _end(status: int, why: object) -> int:

@@ -8,11 +8,11 @@ A picture takes 13 µs.
 from dataclasses import dataclass
 from functools import lru_cache
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from app.images.normalize import PIXELS, SIDE, Grey
+from app.images.opencv import cv2
 
 Floats = NDArray[np.float32]
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from app.model.saved_model import SavedModel
+from app.model.model import Model
 from training import dataset
 from training.evaluation import Evaluation
 from training.files import Bytes
@@ -33,7 +33,7 @@ def report(folder: Path, data: Path | None) -> str:
     return "\n\n".join(filter(None, parts))
 
 
-def warned(model: SavedModel, images: Bytes) -> float | None:
+def warned(model: Model, images: Bytes) -> float | None:
     """The share of `images`, uint8 (N, 28, 28), that are said not to look like digits; None, if that is never said."""
     threshold = model.metadata.not_a_digit
     return None if threshold is None else float((novelty(model, images) > threshold).mean())

@@ -5,12 +5,12 @@ world a 1 has a flag and a foot, a 7 is crossed, a 4 is closed at the top, a 2 a
 The forms here are our own, after what school scripts teach; no picture was traced.
 """
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from app.images.fit import fit
 from app.images.normalize import Grey
+from app.images.opencv import cv2
 from training.dataset import Labelled
 
 # A form: strokes parted by slashes, each smooth through its points "x y", in percent of a box, y downwards. A corner is

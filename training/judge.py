@@ -1,6 +1,5 @@
 """Fits what `app.images.choice` tells digits from pieces of digits by, and writes it: python -m training.judge."""
 
-import cv2
 import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
@@ -9,6 +8,7 @@ from app.errors import BlankPicture
 from app.images.choice import JUDGE, judge_inputs
 from app.images.closeup import look_close
 from app.images.groups import Piece, cut_apart, groups_of, runs_of
+from app.images.opencv import cv2
 from app.images.rows import text_lines
 from training.dataset import Dataset, load
 from training.rows import SPACINGS, Row, any_style, compose

@@ -5,13 +5,13 @@ What the judgement "not a digit" is learnt from. None is taken from a collection
 
 from collections.abc import Callable
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from app.errors import BlankPicture
 from app.images.fit import fit
 from app.images.normalize import SIDE, Grey
+from app.images.opencv import cv2
 
 SHEET = 112  # pixels each way of what is drawn on
 FITTED = 0.4  # of those whose oddity `fit` leaves go through it, as most do that the service is sent

@@ -31,6 +31,14 @@ COMPARE = """\
 example:
   python -m training compare models/mnist_mlp/1 models/mnist_mlp/2"""
 
+CONVERT = """\
+examples:
+  python -m training convert                           the newest version
+  python -m training convert --model models/mnist_mlp/1
+
+What is published has it already: it is what `DIGITS_ENGINE=litert python -m app` runs. Nothing is written when the two
+answer differently."""
+
 
 def parser() -> argparse.ArgumentParser:
     """All commands."""
@@ -46,6 +54,9 @@ def parser() -> argparse.ArgumentParser:
     compare.add_argument("first", type=Path, metavar="DIR", help=VERSION)
     compare.add_argument("second", type=Path, metavar="DIR", help="another")
     compare.add_argument("--data", type=Path, metavar="PATH", help=DATA)
+    convert = _command(commands, "convert", "write the model of a version for LiteRT, where it has none", CONVERT)
+    convert.add_argument("--model", type=Path, metavar="DIR", default=MODELS, help=f"{VERSION} (the checkout's)")
+    convert.add_argument("--data", type=Path, metavar="PATH", help=f"{DATA}: both answer its test pictures alike")
     return parser
 
 

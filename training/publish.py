@@ -2,33 +2,43 @@
 
 import contextlib
 import json
-import os
 import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
-from numpy.typing import NDArray
 
 from app.images.normalize import PIXELS
 from app.model import saved_model
 from app.model.metadata import FILE
+from app.model.tensors import TOLERANCE, Run, difference
 from app.model.versions import ModelError, first_line
+from training.convert import write_converted
+from training.durable import flush, settle
 from training.errors import TrainingError
 from training.export import export
+from training.files import Bytes
 from training.network import Weights
 from training.warm_up import write_warm_up
 
 INCOMING = ".incoming-"  # no version is named so, neither for this service nor for TensorFlow Serving
 LEFTOVER_SECONDS = 24 * 3600  # what a killed run left behind is removed after a day: another may still be at work
-TOLERANCE = 1e-5  # TensorFlow itself differs by 1e-6 between batch sizes
 CHECKED_BATCHES = (1, 7)
 
-Answer = Callable[[NDArray[np.float32]], NDArray[np.float32]]
+
+class Expected(NamedTuple):
+    """What a version is held to before it is published.
+
+    `answer`: what was trained, float32 (N, 784) → float32 (N, 10), or (N, 11) with the novelty. `images`: the test
+    pictures, uint8 (N, 28, 28), to which every engine must answer the same.
+    """
+
+    answer: Run
+    images: Bytes
 
 
 def check_folder(models: Path) -> None:
@@ -46,7 +56,7 @@ def nothing_more(folder: Path) -> None:
 
 def publish(
     weights: Weights,
-    answer: Answer,
+    expected: Expected,
     metadata: dict[str, Any],
     models: Path,
     novelty: Weights | None = None,
@@ -55,9 +65,9 @@ def publish(
     """Writes the next version and returns its folder, `models/<number>`. `novelty` is what judges whether there is a
     digit; `extras` writes more files into the folder that it gets, which has model and metadata by then.
 
-    It is written beside the versions, loaded back as the service will load it, compared with `answer` (what was
-    trained: float32 (N, 784) → float32 (N, 10), or (N, 11) with the novelty), and then renamed into place in one
-    step. Killed at any moment, it leaves nothing that could be taken for a version.
+    It is written beside the versions, loaded back as the service will load it, compared with what is `expected`,
+    converted for the other engine and compared again, and then renamed into place in one step. Killed at any moment,
+    it leaves nothing that could be taken for a version.
 
     Raises: TrainingError, when it can't be written or answers differently.
     """
@@ -67,22 +77,21 @@ def publish(
         (staged / FILE).write_text(json.dumps(metadata, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
         write_warm_up(staged, models.name)
         extras(staged)
-        _compare(saved_model.load(staged).judge, answer)
-        _settle(staged)
+        _compare(saved_model.load(staged).judge, expected.answer)
+        write_converted(staged, expected.images)
+        settle(staged)
         return _put_in_place(staged, models)
 
 
-def _compare(exported: Answer, answer: Answer) -> None:
+def _compare(exported: Run, answer: Run) -> None:
     pixels = np.random.default_rng(0).random((sum(CHECKED_BATCHES), PIXELS), np.float32)
     for size in CHECKED_BATCHES:
         rows = pixels[-size:]
-        expected = answer(rows)
-        # of what is larger than 1, as log-odds are, the share
-        difference = float((np.abs(exported(rows) - expected) / np.maximum(np.abs(expected), 1)).max())
-        if not difference <= TOLERANCE:
+        apart = difference(exported(rows), answer(rows))
+        if not apart <= TOLERANCE:
             raise TrainingError(
                 f"Expected the exported model to answer as the trained one within {TOLERANCE}; "
-                f"it differs by {difference} at {size} pictures. Nothing is published."
+                f"it differs by {apart} at {size} pictures. Nothing is published."
             )
 
 
@@ -110,23 +119,6 @@ def _remove_leftovers(models: Path) -> None:
                 shutil.rmtree(folder, ignore_errors=True)
 
 
-def _settle(folder: Path) -> None:
-    """Has everything readable for the service, which may run as another user, and on the disk before the rename: a
-    power cut can't leave a version with empty files.
-    """
-    for path in [folder, *folder.rglob("*")]:
-        path.chmod(0o755 if path.is_dir() else 0o644)
-        _flush(path)
-
-
-def _flush(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
 def _put_in_place(staged: Path, models: Path) -> Path:
     """Renames `staged` to the next free number. Two that publish at once get two numbers."""
     while True:
@@ -138,5 +130,5 @@ def _put_in_place(staged: Path, models: Path) -> Path:
             if not target.exists():
                 raise
             continue  # another took that number meanwhile
-        _flush(models)
+        flush(models)
         return target

@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 from typing import NamedTuple
 
-import cv2
 import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
+
+from app.images.opencv import cv2
 
 Grey = NDArray[np.uint8]
 Floats = NDArray[np.float32]

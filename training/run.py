@@ -18,7 +18,7 @@ from training.errors import Interrupted, Refused
 from training.evaluation import Evaluation
 from training.network import forward
 from training.progress import Progress, show
-from training.publish import check_folder, publish
+from training.publish import Expected, check_folder, publish
 from training.recipes import Augmented, Book, Naive, Recipe, suited
 from training.report import EXAMPLES, Findings, write_report
 from training.trained import Trained
@@ -103,7 +103,7 @@ def _finish(fit: Fit, data: Dataset, origin: dict[str, Any], trained: Trained, c
     )
     novelty = trained.novelty.weights if trained.novelty else None
     report = partial(write_report, findings=findings)
-    folder = publish(trained.weights, trained.answer, document, fit.models, novelty, report)
+    folder = publish(trained.weights, Expected(trained.answer, data.x_test), document, fit.models, novelty, report)
     checkpoint.remove()
     say(f"published {folder}: version {folder.name} is right for {evaluation.accuracy:.2%} of the test pictures")
     return Result(folder, evaluation)

@@ -7,9 +7,9 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from app.images.normalize import SIDE, normalize
+from app.model.tensors import BATCHES
 
 FILE = Path("assets.extra", "tf_serving_warmup_requests")
-BATCHES = (1, 2, 64)  # as app.model.engine warms up
 
 
 def write_warm_up(version: Path, name: str) -> None:

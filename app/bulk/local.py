@@ -8,8 +8,7 @@ import orjson
 
 from app.client import Prediction, Problem, results
 from app.errors import ServiceError
-from app.model import saved_model
-from app.model.runtime import import_tensorflow
+from app.model.engines import check_installed, choose_engine
 from app.model.versions import choose_version
 from app.problems import problem
 from app.reader import Reader
@@ -25,8 +24,10 @@ class Local:
 
     def __init__(self, settings: Settings) -> None:
         version = choose_version(settings.model_dir, settings.wanted_version)
-        import_tensorflow()
-        model = saved_model.load(version)
+        check_installed(settings.engine)
+        engine = choose_engine(settings.engine)
+        engine.start()
+        model = engine.load(version)
         self._reader = Reader(model, settings.max_pixels, settings.max_batch, settings.max_pending)
         self._loop = asyncio.new_event_loop()
         Thread(target=self._loop.run_forever, daemon=True).start()

@@ -4,11 +4,11 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from app.images.groups import Group, Piece
+from app.images.opencv import cv2
 
 Floats = NDArray[np.float32]
 

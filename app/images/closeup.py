@@ -3,7 +3,6 @@
 import math
 from typing import NamedTuple
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -11,6 +10,7 @@ from app.errors import BlankPicture
 from app.images.fit import BLANK_LEVEL
 from app.images.ink import Ink, measured
 from app.images.normalize import Grey
+from app.images.opencv import cv2
 from app.images.parts import without_lines
 from app.images.pixels import Floats
 from app.images.rows import Boxes, usual_height

@@ -3,13 +3,13 @@
 from math import ceil
 from typing import NamedTuple
 
-import cv2
-
 from app.errors import BlankPicture
+from app.images.box import Box
 from app.images.ink import Ink, find_ink
 from app.images.mnist import as_mnist
 from app.images.normalize import Grey
-from app.images.parts import Box, Digit, find_digit
+from app.images.opencv import cv2
+from app.images.parts import Digit, find_digit
 from app.images.pixels import shrink
 from app.images.sheet import on_sheet
 

@@ -4,15 +4,16 @@ from collections.abc import Iterator
 from itertools import combinations, pairwise
 from typing import NamedTuple
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from app.images.box import Box
 from app.images.closeup import CloseUp
 from app.images.cuts import find_seams
 from app.images.mnist import as_mnist
 from app.images.normalize import Grey
-from app.images.parts import Box, Digit
+from app.images.opencv import cv2
+from app.images.parts import Digit
 from app.images.rows import usual_height
 
 WIDEST = 1.5  # of a digit's height: a wider group is no digit

@@ -2,10 +2,10 @@
 
 from typing import NamedTuple
 
-import cv2
 import numpy as np
 
 from app.images.normalize import Grey
+from app.images.opencv import cv2
 from app.images.paper import find_paper
 from app.images.pixels import Floats, quantile, shrink
 

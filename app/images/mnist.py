@@ -1,23 +1,17 @@
-"""How MNIST's pictures were made, and what they look like (LeCun, Bottou, Bengio, Haffner 1998, section III.A).
+"""How MNIST's pictures were made (LeCun, Bottou, Bengio, Haffner 1998, section III.A).
 
 NIST's black and white digits were scaled to fit 20x20 pixels, keeping their proportions and averaging areas, and put
 into 28x28 such that their centre of mass is in the middle.
 """
 
-import cv2
 import numpy as np
 
 from app.images.ink import Ink
-from app.images.normalize import PIXELS, SIDE, Grey
+from app.images.normalize import SIDE, Grey
+from app.images.opencv import cv2
 from app.images.parts import Digit
 from app.images.pixels import Floats
-
-LONGEST = 20  # pixels: a digit's longer side
-MIDDLE = 14  # where centres of mass are, counted from the middle of the first pixel, in MNIST's pictures
-ROUNDED = 0.55  # a centre of mass is off the middle by at most half a pixel, as digits stand on whole ones
-_from_middle = np.arange(SIDE) - MIDDLE
-# Times a picture's pixels: its mass, and the moments about the middle. Whole numbers below 2**24, exact in float32.
-MOMENTS: Floats = np.stack([np.ones(PIXELS), np.tile(_from_middle, SIDE), np.repeat(_from_middle, SIDE)]).astype("f4")
+from app.images.resemblance import LONGEST, MIDDLE
 
 FINE = 4  # times finer than the result is the canvas on which strokes are measured and mended
 THINNEST, THICKEST = 2.4, 3.2  # pixels of the result: strokes as most of MNIST's are
@@ -28,22 +22,6 @@ SHARPER = 1.5  # times as steep are edges made on the fine canvas: NIST's digits
 # Slants, as x per y from the mean (x to the right, y down), that four in five of MNIST's digits lie between.
 LEFTMOST, RIGHTMOST = -0.45, 0.15
 NEAR = np.ones((3, 3), np.uint8)
-
-
-def looks_like_mnist(image: Grey) -> bool:
-    """Whether `image`, uint8 (height, width), is what MNIST would have made of it already.
-
-    So it is for each of MNIST's 70,000: white on black, its longer side 20 pixels (19 in 16 of them), its centre of
-    mass in the middle. Takes 1.9 µs, and 4.3 with OpenCV's moments, which are more than these three.
-    """
-    if image.shape != (SIDE, SIDE):
-        return False
-    _, _, width, height = cv2.boundingRect(image)
-    if not LONGEST - 1 <= max(width, height) <= LONGEST:
-        return False
-    mass, right, down = MOMENTS.dot(image.reshape(PIXELS).astype(np.float32)).tolist()
-    most = ROUNDED * mass
-    return abs(right) <= most and abs(down) <= most
 
 
 def as_mnist(ink: Ink, digit: Digit) -> Grey | None:

@@ -2,14 +2,13 @@
 
 from typing import NamedTuple
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from app.images.box import Box
 from app.images.ink import Ink
 from app.images.normalize import Grey
-
-Box = tuple[int, int, int, int]  # left, top, right, bottom; right and bottom are the first beyond
+from app.images.opencv import cv2
 
 # A ruled line, in shares of the picture: so long, and within so narrow a strip, however it slants.
 LINE_LENGTH, LINE_STRIP, LINE_THICKNESS = 0.9, 0.12, 0.06

@@ -2,11 +2,11 @@
 
 from typing import Any, TypeVar
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from app.images.normalize import Grey
+from app.images.opencv import cv2
 
 Floats = NDArray[np.float32]
 Pixels = TypeVar("Pixels", Grey, Floats)

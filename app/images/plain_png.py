@@ -1,13 +1,12 @@
 """The one picture that nearly all requests hold, a grey PNG of 28x28 pixels, by the shortest way."""
 
 import struct
-import threading
 import zlib
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
+from app.images.canvas import Canvas
 from app.images.essentials import PNG_SIGNATURE
 from app.images.normalize import SIDE
 
@@ -25,15 +24,12 @@ SCANLINES = SIDE * (1 + SIDE)  # bytes: each row begins with one that names its 
 STORED = b"\x78\x01\x01" + struct.pack("<HH", SCANLINES, SCANLINES ^ 0xFFFF)
 
 
-class _Canvas(threading.local):
-    """28x28 pixels that Pillow draws on, one for each thread: `image` and `pixels` are the same memory."""
-
-    def __init__(self) -> None:
-        self.pixels = np.zeros((SIDE, SIDE), np.uint8)
-        self.image = Image.frombuffer("L", (SIDE, SIDE), self.pixels, "raw", "L", 0, 1)
+_canvas = Canvas()
 
 
-_canvas = _Canvas()
+def may_be_plain(data: bytes) -> bool:
+    """Whether `data` begins as a PNG does that `decode_plain_png` reads."""
+    return data.startswith(START)
 
 
 def decode_plain_png(data: bytes) -> NDArray[np.uint8] | None:

@@ -2,15 +2,18 @@
 
 import base64
 from io import BytesIO
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from PIL import Image
 
+from app.images.box import Box
 from app.images.decode import decode
-from app.images.fit import Fitted, fit
-from app.images.mnist import looks_like_mnist
+from app.images.fitting import fit
 from app.images.normalize import SIDE, Grey
-from app.images.parts import Box
+from app.images.resemblance import looks_like_mnist
+
+if TYPE_CHECKING:
+    from app.images.fit import Fitted
 
 # Pixels of the longer side that suffice: a digit that is a tenth of it still has strokes, and a photograph of 4000x3000
 # is decoded at an eighth of that.
@@ -53,7 +56,7 @@ def prepare(data: bytes, max_pixels: int, may_fit: bool, preview: bool = False) 
     return image, note._replace(preview=_png_base64(image)) if preview else note
 
 
-def _note(fitted: Fitted, width: int, height: int, scale: float) -> PictureNote:
+def _note(fitted: "Fitted", width: int, height: int, scale: float) -> PictureNote:
     left, top, right, bottom = (round(each * scale) for each in fitted.box)
     box = left, top, min(right, width), min(bottom, height)
     return PictureNote(width, height, True, fitted.inverted, box, fitted.warnings)

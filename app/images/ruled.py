@@ -1,9 +1,9 @@
 """Ruled lines and the boxes of forms, told from strokes by how long they are beside a digit."""
 
-import cv2
 import numpy as np
 
 from app.images.normalize import Grey
+from app.images.opencv import cv2
 
 RUN = 0.5  # of a digit's height: a line is made of straight runs as long as this
 LONG_LEVEL, LONG_UPRIGHT = 1.4, 1.5  # of a digit's height: no stroke is so long; upright ones may be, of a tall 1

@@ -7,22 +7,21 @@ More is proposed than there is; the recognizer's own answers tell which groups o
 import math
 from typing import NamedTuple
 
-import cv2
-
 from app.errors import BlankPicture, ServiceError, TooManyDigits
+from app.images.box import Box
 from app.images.choice import doubt
 from app.images.closeup import look_close
 from app.images.decode import decode
 from app.images.fit import FAINT, LOW_CONTRAST
+from app.images.fitting import MAX_DIGITS
 from app.images.groups import Group, Piece, Run, around, cut_apart, groups_of, runs_of
 from app.images.normalize import Grey
+from app.images.opencv import cv2
 from app.images.paper import find_paper
-from app.images.parts import Box
 from app.images.rows import text_lines
 from app.images.sheet import on_sheet
 
 ENOUGH = 1600  # pixels of the longer side at which a photograph is decoded: 100 digits a line have 16 each
-MAX_DIGITS = 256  # in a picture
 MAX_PIECES = 4 * MAX_DIGITS  # of ink: digits break, and have dots and dashes between them
 MAX_GROUPS = 4 * MAX_DIGITS  # of pieces, which take a millisecond each; noise has thousands
 FEW_GROUPS = MAX_GROUPS // 4  # on the other paper, which rarely has digits, and then few: a meter's

@@ -1,10 +1,10 @@
 """A sheet of paper that lies on something darker: what is beside it is no ink."""
 
-import cv2
 import numpy as np
 
+from app.images.box import Box
 from app.images.normalize import Grey
-from app.images.parts import Box
+from app.images.opencv import cv2
 from app.images.pixels import shrink
 
 THUMBNAIL = 64  # pixels of the longer side on which a sheet is looked for

@@ -1,1 +1,1 @@
-"""The model: from rows of numbers to probabilities. Knows TensorFlow, and neither pictures nor HTTP."""
+"""The model: from rows of numbers to probabilities. Knows TensorFlow and LiteRT, and neither pictures nor HTTP."""

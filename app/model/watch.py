@@ -10,15 +10,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from app.model import saved_model
-from app.model.runtime import import_tensorflow
-from app.model.saved_model import SavedModel
+from app.model.engines import Engine
+from app.model.model import Model
 from app.model.versions import ModelError, Version, candidates, identify
 from app.telemetry.metrics import LOADS, MODEL_VERSION
 
 log = logging.getLogger("digits")
 
-STOP_SECONDS = 1  # a load mostly ends by then; neither TensorFlow's import nor a disk that hangs is waited for
+STOP_SECONDS = 1  # a load mostly ends by then; neither the engine's import nor a disk that hangs is waited for
 # So long Python lets this thread go on while the event loop wants its turn; otherwise it is 5 ms. Loading takes 50 ms,
 # most of it Python: the slowest of 16 connections waited 31 ms for it, and waits 8; less than this buys nothing.
 TURN_SECONDS = 0.0002
@@ -37,12 +36,18 @@ class Watch:
     """Sees to it that the newest version which can be loaded is served, or the version `wanted`.
 
     Calls `serve` with each model that is to answer from then on, once it is loaded, checked and warmed up; and with
-    None, when there is none to begin with. All in a thread: neither the disk nor TensorFlow stops a request.
+    None, when there is none to begin with. All in a thread: neither the disk nor the engine stops a request.
     """
 
     def __init__(
-        self, folder: Path, wanted: int | None, every_s: float, serve: Callable[[SavedModel | None], None]
+        self,
+        engine: Engine,
+        folder: Path,
+        wanted: int | None,
+        every_s: float,
+        serve: Callable[[Model | None], None],
     ) -> None:
+        self._engine = engine
         self._folder, self._wanted, self._every_s, self._serve = folder, wanted, every_s, serve
         self._served: Version | None = None
         self._seen: Version | None = None  # by the last look: who is still copying it changes it until the next
@@ -89,7 +94,7 @@ class Watch:
 
     def _run(self) -> None:
         with self._telling_of_trouble():
-            import_tensorflow()
+            self._engine.start()
         self.begin()
         tried = True
         while not self._stopped.wait(self._every_s):
@@ -103,7 +108,7 @@ class Watch:
             if version.trouble:
                 raise ModelError(f"it can't be read: {version.trouble}")
             with _stepping_back():
-                model = saved_model.load(version.folder)
+                model = self._engine.load(version.folder)
             if identify(version.folder) != version:
                 raise ModelError("it was changed or removed while it was loaded")
         except Exception as error:  # noqa: BLE001 - a damaged file makes TensorFlow raise anything

@@ -7,7 +7,7 @@ import orjson
 from app.images.normalize import SIDE
 from app.images.prepare import PictureNote
 from app.model.explain import Explanation
-from app.model.saved_model import SavedModel
+from app.model.model import Model
 from app.reader import Answer, Reading
 
 JSON = "application/json"
@@ -18,12 +18,12 @@ def to_json(document: object) -> bytes:
     return orjson.dumps(document, option=orjson.OPT_SERIALIZE_NUMPY)
 
 
-def prediction(answer: Answer, model: SavedModel) -> dict[str, Any]:
+def prediction(answer: Answer, model: Model) -> dict[str, Any]:
     """The answer to POST /predict."""
     return {**reading(answer), "model": model_ref(model), "picture": picture(answer.picture)}
 
 
-def explanation(answer: Answer, why: Explanation, model: SavedModel) -> dict[str, Any]:
+def explanation(answer: Answer, why: Explanation, model: Model) -> dict[str, Any]:
     """The answer to POST /explain."""
     return {
         **prediction(answer, model),
@@ -32,7 +32,7 @@ def explanation(answer: Answer, why: Explanation, model: SavedModel) -> dict[str
     }
 
 
-def batch(results: list[dict[str, Any]], model: SavedModel) -> dict[str, Any]:
+def batch(results: list[dict[str, Any]], model: Model) -> dict[str, Any]:
     """The answer to POST /predict/batch."""
     return {"results": results, "model": model_ref(model)}
 
@@ -62,7 +62,7 @@ def picture(note: PictureNote) -> dict[str, Any]:
     return document
 
 
-def rows(found: Reading, model: SavedModel) -> dict[str, Any]:
+def rows(found: Reading, model: Model) -> dict[str, Any]:
     """The answer to POST /read."""
     return {
         "text": found.text,
@@ -77,6 +77,6 @@ def rows(found: Reading, model: SavedModel) -> dict[str, Any]:
     }
 
 
-def model_ref(model: SavedModel) -> dict[str, Any]:
+def model_ref(model: Model) -> dict[str, Any]:
     """Which model answered."""
     return {"name": model.name, "version": model.version}

@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
 from app.errors import NoReport, NotReady
-from app.model.saved_model import Tensors, signatures_of
+from app.model.model import Tensors, signatures_of
 from app.model.versions import list_versions
 from app.problems import examples
 from app.routes.dependencies import CurrentSettings, ReadyReader
@@ -29,6 +29,7 @@ async def model(reader: ReadyReader, settings: CurrentSettings) -> ModelOut:
     return ModelOut(
         name=served.name,
         version=served.version,
+        engine=served.engine,
         versions=await run_in_threadpool(list_versions, settings.model_dir),
         labels=list(served.metadata.labels),
         signatures={

@@ -12,9 +12,9 @@ from starlette.responses import Response
 from app import __version__
 from app.errors import BadTensors, NotOffered, NotReady
 from app.images.normalize import PIXELS
-from app.model.engine import Probabilities
 from app.model.metadata import CLASSES
-from app.model.saved_model import SavedModel
+from app.model.model import Model
+from app.model.tensors import Probabilities
 from app.problems import protocol_examples
 from app.routes.answers import JSON, to_json
 from app.routes.dependencies import CurrentLifecycle, CurrentSettings, ReadyReader
@@ -254,7 +254,7 @@ def _parameters(of: dict[str, Any]) -> dict[str, Any]:
     return parameters
 
 
-def _respond(asked: Asked, probabilities: Probabilities, model: SavedModel) -> Response:
+def _respond(asked: Asked, probabilities: Probabilities, model: Model) -> Response:
     head: dict[str, Any] = {"model_name": model.name, "model_version": str(model.version)}
     if asked.id is not None:
         head["id"] = asked.id
@@ -275,7 +275,7 @@ def _respond(asked: Asked, probabilities: Probabilities, model: SavedModel) -> R
     return Response(b"".join([body, *raws]), media_type=OCTETS, headers={HEADER: str(len(body))})
 
 
-def _values(name: str, probabilities: Probabilities, model: SavedModel) -> NDArray[Any] | list[str]:
+def _values(name: str, probabilities: Probabilities, model: Model) -> NDArray[Any] | list[str]:
     if name == "probabilities":
         return probabilities
     digits: NDArray[Any] = probabilities.argmax(axis=1).astype(np.int64)

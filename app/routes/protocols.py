@@ -19,8 +19,8 @@ from app.errors import (
     TooSlow,
     UnknownModel,
 )
-from app.model.engine import Probabilities
 from app.model.metadata import CLASSES
+from app.model.tensors import Probabilities
 from app.problems import protocol_examples
 from app.reader import Reader
 from app.routes.body import read_body

@@ -4,6 +4,8 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from app.model.engines import EngineName
+
 
 class ModelRef(BaseModel):
     name: str
@@ -134,8 +136,9 @@ class ReadingOut(BaseModel):
 
 
 class ModelOut(ModelRef):
-    """The served version, as its metadata.json tells it."""
+    """The served version, what runs it, and what its metadata.json tells."""
 
+    engine: EngineName = Field(description="what runs it")
     versions: list[int] = Field(description="all complete versions in the model folder, oldest first")
     labels: list[str]
     signatures: dict[str, dict[str, dict[str, dict[str, Any]]]] = Field(

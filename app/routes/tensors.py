@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from app.errors import BadTensors, TooManyBytes, TooManyPictures
 from app.images.normalize import PIXELS, SIDE
-from app.model.engine import Pixels
+from app.model.tensors import Pixels
 
 # What a tensor may be: its name → the type and the shape of a row.
 INPUTS: dict[str, tuple[str, tuple[int, ...]]] = {"pixels": ("FP32", (PIXELS,)), "images": ("UINT8", (SIDE, SIDE))}

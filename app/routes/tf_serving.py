@@ -10,9 +10,9 @@ from starlette.responses import Response
 
 from app.errors import BadTensors, CannotExplain, NotReady, UnknownFormat
 from app.images.normalize import PIXELS, SIDE, normalize
-from app.model.engine import Probabilities
 from app.model.explain import Explanation
-from app.model.saved_model import SIGNATURES
+from app.model.model import SIGNATURES
+from app.model.tensors import Probabilities
 from app.problems import protocol_examples
 from app.reader import Reader
 from app.routes.answers import JSON, to_json

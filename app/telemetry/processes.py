@@ -40,25 +40,32 @@ class Processes(Collector):
         return [*_added_up([supervisor, *workers], ended_s), _workers(live)]
 
 
+PACKAGES = {"tensorflow": ("tensorflow-cpu", "tensorflow"), "litert": ("ai-edge-litert",)}  # of each engine
+
+
 class Build(Collector):
-    """One series whose labels are versions."""
+    """One series whose labels are versions, and which engine runs the model."""
+
+    def __init__(self) -> None:
+        self.engine = ""  # `app.main` knows
 
     def collect(self) -> Iterable[Metric]:
         """As prometheus_client asks for it."""
-        versions = {"version": __version__, "python": platform.python_version(), "tensorflow": _tensorflow()}
-        build = GaugeMetricFamily("digits_build_info", "Always 1; what serves is in the labels.", labels=list(versions))
-        build.add_metric(list(versions.values()), 1)
+        labels = {"version": __version__, "python": platform.python_version(), "engine": self.engine}
+        labels |= {name: _version_of(packages) for name, packages in PACKAGES.items()}
+        build = GaugeMetricFamily("digits_build_info", "Always 1; what serves is in the labels.", labels=list(labels))
+        build.add_metric(list(labels.values()), 1)
         return [build]
 
 
 @cache  # it looks through the packages on the disk, and a scrape is every few seconds
-def _tensorflow() -> str:
-    for name in ("tensorflow-cpu", "tensorflow"):
+def _version_of(packages: tuple[str, ...]) -> str:
+    for name in packages:
         try:
             return version(name)
         except PackageNotFoundError:
             pass
-    return "unknown"
+    return "none"
 
 
 def _workers(number: int) -> Metric:

@@ -7,7 +7,7 @@
 # unchanged even when it binds 0.0.0.0, and nothing is reachable from outside), the image's
 # HEALTHCHECK command, one picture of a digit read right, and a stop by the image's STOPSIGNAL.
 # Exit status 0 only if all of that held.
-# Environment: IMAGE_STORE, START_TIMEOUT (s), STOP_TIMEOUT (s), EXTRA_RUN_ARGS (for podman run).
+# Environment: WITHOUT (a module that it must not hold), IMAGE_STORE, START_TIMEOUT (s), STOP_TIMEOUT (s), EXTRA_RUN_ARGS (for podman run).
 set -euo pipefail
 tag=${1:?usage: run_image.sh TAG [PORT] [PATH]}
 port=${2:-8000}
@@ -78,14 +78,28 @@ done
 echo "answered after $(echo "$(date +%s.%N) - $t0" | bc 2>/dev/null || python3 -c "import time;print(round(time.time()-$t0,2))") s: $(in_net curl -fsS -m 5 "http://127.0.0.1:$port$path")"
 
 reads() { # reads PICTURE PATH FIELD VALUE
-  answer=$(in_net curl -fsS -m 5 -F "file=@$(dirname "$0")/../pictures/$1" "http://127.0.0.1:$port$2") || fail "no answer to $1"
+  answer=$(in_net curl -fsS -m 5 -F "file=@$pictures/$1" "http://127.0.0.1:$port$2") || fail "no answer to $1"
   python3 -c 'import json, sys; sys.exit(str(json.loads(sys.argv[1])[sys.argv[2]]) != sys.argv[3])' "$answer" "$3" "$4" ||
     fail "read $1 as: $answer"
   echo "read $1: ${answer:0:60}..."
 }
+pictures=$(dirname "$0")/../pictures
 reads seven.png /predict digit 7
 reads card.jpg /predict digit 5
 reads note.jpg /read text $'30174\n62895'
+pictures=$(mktemp -d)
+.venv/bin/python - tests/pictures/card.jpg "$pictures" <<'PY'
+import sys
+from PIL import Image
+from pillow_heif import register_heif_opener
+
+register_heif_opener()
+picture = Image.open(sys.argv[1])
+for kind in ("webp", "gif", "bmp", "tiff", "heic"):
+    picture.save(f"{sys.argv[2]}/card.{kind}")
+PY
+for kind in webp gif bmp tiff heic; do reads card.$kind /predict digit 5; done
+rm -r "$pictures"
 
 # what the kernel says of the container's first process, not what we asked for
 st() { awk -v k="$1:" '$1==k{print $2; exit}' "/proc/$pid/status"; }
@@ -97,7 +111,7 @@ opts=$(awk '$5=="/"{print $6; exit}' "/proc/$pid/mountinfo")
 case ",$opts," in *,ro,*) ;; *) fail "its root is writable ($opts)" ;; esac
 echo "uid $uid, no capabilities, no new privileges, seccomp filter, read-only root"
 
-for module in keras setuptools wheel clang uv training tests; do
+for module in keras setuptools wheel clang uv training tests ${WITHOUT:-}; do
   ! "${pm[@]}" exec "$name" python -c "import $module" 2>/dev/null || fail "the image holds $module, which serving doesn't need"
 done
 echo "nothing in it to build, train or test with"

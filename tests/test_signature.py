@@ -7,43 +7,43 @@ from typing import Any
 import numpy as np
 import pytest
 
-from app.model import engine, saved_model
-from app.model.engine import Engine, Pixels, Probabilities
-from app.model.saved_model import SavedModel
+from app.model import saved_model, signature
+from app.model.model import Model
+from app.model.tensors import Pixels, Probabilities, Run
 
 
-def signature_of(model: SavedModel) -> Any:
+def signature_of(model: Model) -> Any:
     return model._loaded.signatures["serving_default"]
 
 
-def test_both_ways_answer_alike_at_every_size(shipped: SavedModel) -> None:
-    signature = signature_of(shipped)
-    plain, short = engine._plain(signature), engine._short(signature)
+def test_both_ways_answer_alike_at_every_size(shipped: Model) -> None:
+    called = signature_of(shipped)
+    plain, short = signature._plain(called), signature._short(called)
     pixels = np.random.default_rng(5).random((300, 784), np.float32)
     for size in (1, 2, 3, 17, 64, 65, 300):
         difference = np.abs(plain(pixels[:size]) - short(pixels[:size])).max()
         assert difference <= 1e-5
 
 
-def test_the_short_way_is_taken(shipped: SavedModel, caplog: pytest.LogCaptureFixture) -> None:
+def test_the_short_way_is_taken(shipped: Model, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING):
-        run = engine.build(signature_of(shipped))
+        run = signature.build(signature_of(shipped))
     assert "_short" in run.__qualname__
     assert not caplog.records
 
 
-def refusing(_signature: Any) -> Engine:
+def refusing(_signature: Any) -> Run:
     def run(pixels: Pixels) -> Probabilities:
         raise RuntimeError("not on this machine")
 
     return run
 
 
-def wrong(_signature: Any) -> Engine:
+def wrong(_signature: Any) -> Run:
     return lambda pixels: np.full((len(pixels), 10), 0.1, np.float32)
 
 
-def undefined(_signature: Any) -> Engine:
+def undefined(_signature: Any) -> Run:
     return lambda pixels: np.full((len(pixels), 10), np.nan, np.float32)
 
 
@@ -54,7 +54,7 @@ def undefined(_signature: Any) -> Engine:
 def test_otherwise_the_plain_way_serves_and_the_log_says_so_once(
     short: Any, words: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, tiny_models: Path
 ) -> None:
-    monkeypatch.setattr(engine, "_short", short)
+    monkeypatch.setattr(signature, "_short", short)
     with caplog.at_level(logging.WARNING):
         model = saved_model.load(tiny_models / "1")
     assert words in caplog.text
