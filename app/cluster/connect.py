@@ -7,10 +7,10 @@ from contextlib import ExitStack, contextmanager
 from importlib.util import find_spec
 from typing import Any
 
-from app.cluster.errors import ClusterError
+from app.cluster.errors import ClusterError, reason
+from app.cluster.ports import keep_to_loopback
 from app.metrics_folder import owned_folder
 from app.model.runtime import ENVIRONMENT, ONE_THREAD
-from app.model.versions import first_line
 from app.settings import CHECKOUT
 
 LOOPBACK = "127.0.0.1"
@@ -53,7 +53,7 @@ def connected(address: str | None, logs: bool = False) -> Iterator[Any]:
             ray.init(logging_level="ERROR", log_to_driver=logs, **where_to)
         except (ConnectionError, RuntimeError, ValueError, OSError, ray.exceptions.RayError) as error:
             where = "on this machine" if address is None else f"at {address}"
-            raise ClusterError(f"There is no Ray cluster to be had {where}: {first_line(error)}") from error
+            raise ClusterError(f"There is no Ray cluster to be had {where}: {reason(error)}") from error
         stack.callback(ray.shutdown)
         yield ray
 
@@ -68,7 +68,8 @@ def environment_of_workers() -> dict[str, str]:
 
 
 def _own(stack: ExitStack) -> dict[str, Any]:
-    """Of a cluster that leaves nothing behind, its logs neither."""
+    """Of a cluster that leaves nothing behind, its logs neither. Raises: ClusterError, when it is another Ray."""
+    keep_to_loopback()
     return {
         "address": "local",
         "_temp_dir": stack.enter_context(owned_folder("digits-own-ray-", SHORT)),
@@ -82,7 +83,7 @@ def _see_whether_anybody_listens(address: str) -> None:
     """Ray would try for minutes. Raises: ClusterError."""
     host, _, port = address.rpartition(":")
     if not host or not port.isdecimal() or int(port) > 65535:
-        raise ClusterError(f"Expected --address to be HOST:PORT or {AUTO}; got {address!r}.")
+        raise ClusterError(f"Expected HOST:PORT of the head of a cluster, or {AUTO}; got {address!r}.")
     try:
         with socket.create_connection((host.strip("[]"), int(port)), CONNECT_SECONDS) as connection:
             connection.sendall(HTTP_2)
