@@ -121,7 +121,6 @@ def _run(options: argparse.Namespace, interrupts: Interrupts, stack: ExitStack) 
         ray = stack.enter_context(connected(options.cluster or None))
     except ClusterError as error:
         raise Wrong(str(error)) from error
-    interrupts.handle()  # Ray has taken the signals for itself
     return ClusterRun(ray, settings)
 
 

@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from app.cluster.errors import ClusterError, reason
-from app.cluster.ports import keep_to_loopback
+from app.cluster.replaced import keep_to_loopback, leave_signals_alone
 from app.metrics_folder import owned_folder
 from app.model.runtime import ENVIRONMENT, ONE_THREAD
 from app.settings import CHECKOUT
@@ -47,6 +47,7 @@ def connected(address: str | None, logs: bool = False) -> Iterator[Any]:
         _see_whether_anybody_listens(address or "")
     import ray
 
+    leave_signals_alone()
     with ExitStack() as stack:
         where_to = _own(stack) if address is None else {"address": address}
         try:

@@ -27,15 +27,11 @@ def serve(settings: Settings, address: str | None, most: int | None, cpus: float
     """
     came = threading.Event()
     _hear_signals(came)
-    try:
-        with connected(address, logs=address is None) as ray:
-            _hear_signals(came)  # Ray has taken SIGTERM for itself
-            _see_whether_it_fits(ray, settings.workers, cpus)
-            if not came.is_set():
-                _deploy(settings, most or settings.workers, cpus, came)
-                _go_on(settings, address, came)
-    except SystemExit:  # Ray's own answer to SIGTERM while it starts
-        came.set()
+    with connected(address, logs=address is None) as ray:
+        _see_whether_it_fits(ray, settings.workers, cpus)
+        if not came.is_set():
+            _deploy(settings, most or settings.workers, cpus, came)
+            _go_on(settings, address, came)
     if address is None:
         log.info("stopped")
     elif came.is_set():

@@ -1,4 +1,4 @@
-"""Where Ray's processes may be reached. It has no settings for either, so names within Ray are replaced."""
+"""Names within Ray that are replaced, for it has no settings for this: ports, and signals."""
 
 from types import ModuleType
 from typing import Any
@@ -16,6 +16,18 @@ def keep_to_loopback() -> None:
     from ray._private import services
 
     _replace(services, "resolve_ip_for_localhost", lambda host: host)
+
+
+def leave_signals_alone() -> None:
+    """To be called before this process connects to Ray, which takes SIGTERM otherwise.
+
+    It ends the process in the middle of a start then, and leaves some of its own behind.
+
+    Raises: ClusterError.
+    """
+    from ray._private import utils
+
+    _replace(utils, "set_sigterm_handler", lambda _: None)
 
 
 def keep_to_the_node() -> None:
@@ -42,8 +54,8 @@ def _replace(module: ModuleType, name: str, new: Any) -> Any:
 
     if not hasattr(module, name):
         raise ClusterError(
-            f"Expected Ray 2.60, whose ports can be kept from other machines; got {ray.__version__}, "
-            f"without {module.__name__}.{name}."
+            f"Expected Ray 2.60, within which some names are replaced; got {ray.__version__}, without "
+            f"{module.__name__}.{name}."
         )
     old = getattr(module, name)
     setattr(module, name, new)
