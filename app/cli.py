@@ -126,10 +126,10 @@ def _add_options(read: argparse.ArgumentParser) -> None:
         const="",
         metavar="HOST:PORT",
         help="on all machines of the Ray cluster whose head is there, or auto: this machine's; without either, on all "
-        "CPUs of this machine",
+        "CPUs of this machine; paths go before it",
     )
     read.add_argument(
-        "--connections", type=_whole, metavar="N", default=8, help="requests under way at a time, to the service (8)"
+        "--connections", type=_whole, metavar="N", help="requests under way at a time, to the service (8)"
     )
     read.add_argument(
         "--patience", type=_whole, metavar="SECONDS", default=60, help="how long the service may be away (60)"

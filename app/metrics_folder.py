@@ -1,4 +1,4 @@
-"""The folder where the workers' metrics are added up, and what is left of others."""
+"""Folders of a process, such as that where the workers' metrics are added up, and what is left of others."""
 
 import fcntl
 import os
@@ -6,7 +6,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 
 PREFIX = "digits-metrics-"
@@ -16,20 +16,28 @@ NEW_SECONDS = 60  # whoever has made a folder has locked it by then
 FOLDER, PLACE = "PROMETHEUS_MULTIPROC_DIR", "PROMETHEUS_MULTIPROC_PLACE"
 
 
+def metrics_folder() -> AbstractContextManager[str]:
+    """The folder of some workers; see `owned_folder`."""
+    return owned_folder(PREFIX)
+
+
 @contextmanager
-def metrics_folder() -> Iterator[str]:
-    """A new folder, which is removed afterwards; so are those whose owners were killed before they could do that.
+def owned_folder(prefix: str, parent: str | None = None) -> Iterator[str]:
+    """A new folder in `parent`, by default the one for what is temporary. It is removed afterwards; so are those of
+    the same prefix whose owners were killed before they could do that.
 
     The owner holds a lock on the folder, which goes with its process. The number of a process wouldn't do: in a
     container it is the same at every start.
     """
-    _remove_ownerless()
-    with tempfile.TemporaryDirectory(prefix=PREFIX, ignore_cleanup_errors=True) as folder, _locked(Path(folder)):
+    parent = parent or tempfile.gettempdir()
+    _remove_ownerless(Path(parent), prefix)
+    new = tempfile.TemporaryDirectory(prefix=prefix, dir=parent, ignore_cleanup_errors=True)
+    with new as folder, _locked(Path(folder)):
         yield folder
 
 
-def _remove_ownerless() -> None:
-    for folder in Path(tempfile.gettempdir()).glob(PREFIX + "*"):
+def _remove_ownerless(parent: Path, prefix: str) -> None:
+    for folder in parent.glob(prefix + "*"):
         with suppress(OSError), _locked(folder):  # somebody's own, or somebody else's
             if time.time() > folder.stat().st_mtime + NEW_SECONDS:
                 shutil.rmtree(folder, ignore_errors=True)

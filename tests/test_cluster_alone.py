@@ -4,13 +4,18 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
 
+from app.bulk.cluster import WAITING, ClusterRun
+from app.bulk.rows import Row
+from app.cluster.errors import reason
 from app.cluster.figures import merged
+from app.settings import Settings
 from benchmarks.nodes import MISSING, Network, can_make_networks, environment, network, title_of
 from benchmarks.processes import descendants, has_ended
 from tests.conftest import lacking
@@ -34,13 +39,29 @@ def run(*words: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_one_machine_serves_on_loopback_alone_and_leaves_nothing_behind(alone: Network, tmp_path: Path) -> None:
-    command = alone.words(sys.executable, "-m", "app.cluster", "--port", "0", "--max-replicas", "4")
-    log = tmp_path / "log"
+def start(alone: Network, log: Path, *words: str) -> subprocess.Popen[bytes]:
+    """The service, with a home of its own, in which nobody has made a token for Ray."""
+    kept = {name: value for name, value in environment(log.parent).items() if not name.startswith("RAY_AUTH_")}
+    command = alone.words(sys.executable, "-m", "app.cluster", "--port", "0", *words)
     with log.open("w") as file:
-        service = subprocess.Popen(command, cwd=CHECKOUT, env=environment(tmp_path), stdout=file, stderr=file)
+        return subprocess.Popen(command, cwd=CHECKOUT, env=kept, stdout=file, stderr=file)
+
+
+def wait_until_ended(pids: list[int]) -> None:
+    for _ in waiting("all of Ray to be gone"):
+        if all(map(has_ended, pids)):
+            return
+
+
+def folders_of(pids: list[int]) -> set[str]:
+    return set(re.findall(r"/tmp/digits-own-ray-\w+", " ".join(map(title_of, pids))))
+
+
+def test_one_machine_serves_on_loopback_alone_and_leaves_nothing_behind(alone: Network, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    service = start(alone, log, "--max-replicas", "4")
     try:
-        for _ in waiting("the service"):
+        for _ in waiting("the service", 120):
             assert service.poll() is None, log.read_text()
             if found := re.search(r"listening on (http://127\.0\.0\.1:\d+)\n", log.read_text()):
                 break
@@ -50,14 +71,15 @@ def test_one_machine_serves_on_loopback_alone_and_leaves_nothing_behind(alone: N
         assert answer.headers["X-Content-Type-Options"] == "nosniff"
         listening = subprocess.run(alone.words("ss", "-Hltn"), capture_output=True, text=True, check=True).stdout
         addresses = {line.split()[3].rpartition(":")[0] for line in listening.splitlines()}
-        assert addresses <= {"127.0.0.1", "[::ffff:127.0.0.1]"}
+        assert addresses <= {"127.0.0.1", "[::ffff:127.0.0.1]"}  # and none of OUTSIDE, nor of all
         below = descendants(service.pid)
-        (folder,) = set(re.findall(r"/tmp/digits-ray-\w+", " ".join(map(title_of, below))))
+        assert (tmp_path / ".ray" / "auth_token").stat().st_size > 0
+        (gcs,) = (pid for pid in below if "/gcs_server " in title_of(pid))
+        assert b"RAY_AUTH_MODE=token" in Path(f"/proc/{gcs}/environ").read_bytes().split(b"\0")
+        (folder,) = folders_of(below)
         service.send_signal(signal.SIGTERM)
         assert service.wait(30) == 0
-        for _ in waiting("all of Ray to be gone"):
-            if all(map(has_ended, below)):
-                break
+        wait_until_ended(below)
     finally:
         service.kill()
         service.wait()
@@ -67,32 +89,24 @@ def test_one_machine_serves_on_loopback_alone_and_leaves_nothing_behind(alone: N
     assert " 200 " in said  # the replica's lines of requests come here
 
 
-def test_files_are_read_on_one_machine(alone: Network, tmp_path: Path) -> None:
-    command = alone.words(sys.executable, "-m", "app.cli", "read", "-", "--cluster")
-    (tmp_path / "list").write_text("tests/pictures\nLICENSE\nnowhere.png\n")
-    with (tmp_path / "list").open() as names:
-        done = subprocess.run(
-            command,
-            cwd=CHECKOUT,
-            env=environment(tmp_path),
-            stdin=names,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-    assert done.returncode == 1, done.stderr
-    head, *rows = done.stdout.splitlines()
-    assert head == "path,digit,label,confidence,model,version,warnings,error"
-    read = {row.split(",")[0]: row.split(",")[1] for row in rows}
-    assert {Path(name).name: digit for name, digit in read.items()} == {
-        "card.jpg": "5",
-        "note.jpg": "0",
-        "seven.png": "7",
-        "LICENSE": "",
-        "nowhere.png": "",
-    }
-    assert done.stderr.splitlines()[-1] == "digits read: 3 read, 2 not: see the column error."
+def test_who_is_stopped_while_it_starts_leaves_nothing_behind(alone: Network, tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    service = start(alone, log)
+    try:
+        for _ in waiting("Ray", 60):
+            if any(title_of(pid).startswith("ray::") for pid in descendants(service.pid)):
+                break
+        below = descendants(service.pid)
+        (folder,) = folders_of(below)
+        service.send_signal(signal.SIGTERM)
+        assert service.wait(30) == 0
+        wait_until_ended(below)
+    finally:
+        service.kill()
+        service.wait()
+    assert not Path(folder).exists()
+    assert log.read_text().endswith(" INFO stopped\n")
+    assert "listening" not in log.read_text()
 
 
 def test_help_teaches() -> None:
@@ -106,13 +120,17 @@ def test_help_teaches() -> None:
     ("words", "message"),
     [
         (["--address", "127.0.0.1:1"], "There is no Ray cluster at 127.0.0.1:1: Connection refused."),
-        (["--address", "nowhere"], "Expected --address to be HOST:PORT or auto; got 'nowhere'."),
+        (["--address", "nowhere"], "Expected HOST:PORT of the head of a cluster, or auto; got 'nowhere'."),
         (["--stop"], "--stop needs the --address of the cluster: without one, Ctrl-C stops the service."),
         (
             ["--workers", "4", "--max-replicas", "2"],
             "Expected --max-replicas to be 4 (--workers) or more; got 2.",
         ),
         (["--port", "x"], "--port: input should be a valid integer, unable to parse string as an integer; got 'x'."),
+        (
+            ["--host", "nowhere.invalid", "--port", "0"],
+            "Nobody can listen on nowhere.invalid port 0 here: Name or service not known.",
+        ),
         (["--model-dir", "/nowhere"], "Expected a model folder at /nowhere, and there is none."),
     ],
 )
@@ -138,6 +156,74 @@ def test_reading_without_a_cluster_is_one_sentence() -> None:
     done = run("-m", "app.cli", "read", "tests/pictures", "--cluster", "127.0.0.1:1")
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == "digits read: There is no Ray cluster at 127.0.0.1:1: Connection refused.\n"
+
+
+def test_something_else_at_the_address_is_one_sentence(tiny_url: str) -> None:
+    address = tiny_url.removeprefix("http://")
+    done = run("-m", "app.cluster", "--address", address)
+    message = f"There is no Ray cluster at {address}: something else answers there."
+    assert (done.returncode, done.stderr) == (2, f"python -m app.cluster: {message}\n")
+
+
+def test_a_busy_port_is_one_sentence(tiny_url: str) -> None:
+    port = tiny_url.rpartition(":")[2]
+    done = run("-m", "app.cluster", "--port", port)
+    message = f"Nobody can listen on 127.0.0.1 port {port} here: Address already in use."
+    assert (done.returncode, done.stderr) == (2, f"python -m app.cluster: {message}\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (
+            ["--cluster", "tests/pictures", "tests/pictures/seven.png"],
+            "--cluster takes tests/pictures for an address: paths go before it.",
+        ),
+        (
+            ["tests/pictures", "--connections", "4", "--cluster"],
+            "--connections are those to a service, and --cluster needs none.",
+        ),
+        (
+            ["tests/pictures", "--cluster", "nowhere"],
+            "Expected HOST:PORT of the head of a cluster, or auto; got 'nowhere'.",
+        ),
+    ],
+)
+def test_what_is_wrong_with_reading_is_one_sentence(words: list[str], message: str) -> None:
+    done = run("-m", "app.cli", "read", *words)
+    assert (done.returncode, done.stderr) == (2, f"digits read: {message}\n")
+
+
+def test_what_ray_says_becomes_one_line() -> None:
+    assert reason(RuntimeError("\x1b[36mray::f()\x1b[39m failed\n  File x")) == "ray::f() failed."
+    above = RuntimeError("ray::f() failed")
+    above.cause = ValueError("nobody is there.\nreally")  # type: ignore[attr-defined]
+    assert reason(above) == "nobody is there."
+
+
+def test_rows_that_nobody_writes_yet_are_few(monkeypatch: pytest.MonkeyPatch) -> None:
+    taken = 0
+
+    def rows(*_: object) -> Iterator[list[Row]]:
+        nonlocal taken
+        while taken < 1000:
+            taken += 1
+            yield []
+
+    monkeypatch.setattr("app.bulk.cluster.read_all", rows)
+    ahead = []
+    written = 0
+
+    def write(_: list[Row]) -> None:
+        nonlocal written
+        written += 1
+        if written % 100 == 0:
+            time.sleep(0.01)
+            ahead.append(taken - written)
+
+    ClusterRun(None, Settings()).read([], write)
+    assert written == 1000
+    assert max(ahead) <= WAITING + 1
 
 
 def test_figures_of_replicas_stay_apart() -> None:

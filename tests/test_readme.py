@@ -54,7 +54,7 @@ ELSEWHERE = {
     "kubectl apply -k deploy/kubernetes": "needs a cluster; tests/test_kubernetes.py holds it against the schemas",
     "requirements/install.sh requirements/cluster.txt": "tests/test_setup.py finds all of it among the tests' own",
     ".venv/bin/python -m app.cluster --max-replicas 4": "is run by tests/test_cluster_alone.py, on a port of its own",
-    "./digits read tests/pictures --cluster": "is run by tests/test_cluster_alone.py, in a network of its own",
+    "./digits read tests/pictures --cluster": "tests/test_cluster_bulk.py reads these on a cluster",
     **{
         command: "is run on the cluster of tests/test_cluster_serving.py and tests/test_cluster_bulk.py"
         for command in COMMANDS

@@ -9,7 +9,7 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from contextlib import redirect_stdout
 from pathlib import Path
 from queue import SimpleQueue
-from threading import Thread
+from threading import Semaphore, Thread
 from typing import Any
 
 import orjson
@@ -18,13 +18,14 @@ from app.bulk.files import name_of, size_of
 from app.bulk.rows import Row, row
 from app.client.groups import in_groups
 from app.cluster.connect import environment_of_workers
-from app.cluster.errors import ClusterError
-from app.model.versions import first_line
+from app.cluster.errors import ClusterError, reason
 from app.settings import Settings
 from app.signals import SIGNALS
 
+WAITING = 16  # groups whose rows may wait to be written: Ray holds back its tasks then
 GROUPS_A_TASK = 8  # a task costs Ray some milliseconds, and a group of small files takes 15
 TRIES = 3  # of what ends the process that reads it: somebody else may have ended it
+STOP_SECONDS = 3  # from an interrupt on: then Ray is ended, whatever it is at
 POISON = f"The process that read it ended, {TRIES} times out of {TRIES}."
 
 Batch = dict[str, Any]
@@ -39,6 +40,7 @@ class ClusterRun:
     def __init__(self, ray: Any, settings: Settings) -> None:
         self._ray, self._settings = ray, settings
         self._asked: SimpleQueue[list[Row] | None] = SimpleQueue()
+        self._room = Semaphore(WAITING)
         self._failure: BaseException | None = None
         self.stopped = False
 
@@ -48,9 +50,12 @@ class ClusterRun:
         Raises: what `write` does, and ClusterError, when the cluster can't do this.
         """
         with redirect_stdout(sys.stderr):  # what Ray tells is no row
-            Thread(target=self._feed, args=(paths,), daemon=True).start()
+            feeding = Thread(target=self._feed, args=(paths,), daemon=True)
+            feeding.start()
             while (rows := self._asked.get()) is not None and not self.stopped:
                 write(rows)
+                self._room.release()
+            feeding.join(STOP_SECONDS)
         if self._failure and not self.stopped:
             raise self._failure
 
@@ -58,10 +63,14 @@ class ClusterRun:
         """No more rows are written."""
         self.stopped = True
         self._asked.put(None)
+        self._room.release()
 
     def _feed(self, paths: Iterable[str]) -> None:
         try:
             for rows in read_all(self._ray, self._settings, paths):
+                self._room.acquire()
+                if self.stopped:
+                    return
                 self._asked.put(rows)
         except BaseException as error:  # noqa: BLE001 - for whoever waits for the rows
             self._failure = error
@@ -85,7 +94,7 @@ def read_all(ray: Any, settings: Settings, paths: Iterable[str]) -> Iterator[lis
                     left.remove(number)
                     yield orjson.loads(rows)
     except ray.exceptions.RayError as error:
-        raise ClusterError(f"The files can't be read on the cluster: {first_line(error)}") from error
+        raise ClusterError(f"The files can't be read on the cluster: {reason(error)}") from error
     if left:
         raise ClusterError(f"The cluster gave no answer to {len(left)} groups of files.")
 
@@ -93,6 +102,7 @@ def read_all(ray: Any, settings: Settings, paths: Iterable[str]) -> Iterator[lis
 def _dataset(ray: Any, settings: Settings, groups: Sequence[str]) -> Any:
     """`number` and `rows`, as JSON, of all `groups`."""
     from ray import data
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
     logging.getLogger("ray.data").setLevel(logging.ERROR)  # otherwise it tells of each step
     data.DataContext.get_current().enable_progress_bars = False
@@ -100,7 +110,10 @@ def _dataset(ray: Any, settings: Settings, groups: Sequence[str]) -> Any:
     number_of_tasks = -(-len(items) // GROUPS_A_TASK)
     tasks = data.from_items(items, override_num_blocks=number_of_tasks)
     most = max(1, min(int(ray.cluster_resources().get("CPU", 1)), number_of_tasks))
-    ledger = ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=-1)(Ledger).remote()
+    # beside whoever asks, so that it is lost with no other node
+    here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
+    options = {"num_cpus": 0, "max_restarts": -1, "max_task_retries": -1, "scheduling_strategy": here}
+    ledger = ray.remote(**options)(Ledger).remote()
 
     def begin(what: Hashable) -> int:
         times: int = ray.get(ledger.begin.remote(what))
@@ -128,8 +141,8 @@ class Ledger:
         return self._begun[what]
 
     def end(self, what: Hashable) -> None:
-        """It is done."""
-        del self._begun[what]
+        """It is done. Ray may call again what was called."""
+        self._begun.pop(what, None)
 
 
 class Reading:
@@ -152,9 +165,11 @@ class Reading:
 
     def __call__(self, batch: Batch) -> Batch:
         """`number` and `paths` of the groups of a task → `number` and `rows`, as JSON."""
-        is_first = self._begin(int(batch["number"][0])) == 1
-        read = self._read if is_first else self._read_one_by_one
-        return {"number": batch["number"], "rows": [orjson.dumps(read(json.loads(group))) for group in batch["paths"]]}
+        task = int(batch["number"][0])
+        read = self._read if self._begin(task) == 1 else self._read_one_by_one
+        rows = [orjson.dumps(read(json.loads(group))) for group in batch["paths"]]
+        self._end(task)
+        return {"number": batch["number"], "rows": rows}
 
     def _read(self, paths: Sequence[str]) -> list[Row]:
         from app.bulk.run import rows_of
@@ -165,7 +180,9 @@ class Reading:
         """After a process that was at it has ended. A file that was begun and not ended too often is left alone."""
         rows = []
         for path in paths:
-            poison = self._begin(path) >= TRIES
-            rows += [row(name_of(path), POISON)] if poison else self._read([path])
+            if self._begin(path) >= TRIES:
+                rows.append(row(name_of(path), POISON))
+                continue
+            rows += self._read([path])
             self._end(path)
         return rows

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 DONE, SOME_NOT_READ, WRONG, ENDED_EARLY = 0, 1, 2, 3
 KINDS = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".parquet": "parquet"}
+CONNECTIONS = 8  # requests under way to a service
 HERE = 2  # groups under way in this process: one comes from the disk while another is answered
 
 
@@ -94,6 +95,10 @@ def _checked(options: argparse.Namespace) -> str:
         raise Wrong(f"There is no {name_of(missing[0])}.")
     if options.cluster is not None and options.url is not None:
         raise Wrong("--cluster reads by itself: it needs no --url.")
+    if options.cluster and Path(options.cluster).exists():
+        raise Wrong(f"--cluster takes {name_of(options.cluster)} for an address: paths go before it.")
+    if options.cluster is not None and options.connections is not None:
+        raise Wrong("--connections are those to a service, and --cluster needs none.")
     if options.resume and options.out is None:
         raise Wrong("--resume goes on with a file: --out answers.csv")
     if options.format or options.out is None:
@@ -106,7 +111,7 @@ def _checked(options: argparse.Namespace) -> str:
 def _run(options: argparse.Namespace, interrupts: Interrupts, stack: ExitStack) -> "Run | ClusterRun":
     """`stack` ends what it has begun."""
     if options.cluster is None:
-        return Run(_source(options), HERE if options.url is None else options.connections)
+        return Run(_source(options), HERE if options.url is None else options.connections or CONNECTIONS)
     from app.bulk.cluster import ClusterRun
     from app.cluster.connect import connected
     from app.cluster.replica import settings_for_replicas
@@ -116,7 +121,6 @@ def _run(options: argparse.Namespace, interrupts: Interrupts, stack: ExitStack) 
         ray = stack.enter_context(connected(options.cluster or None))
     except ClusterError as error:
         raise Wrong(str(error)) from error
-    interrupts.handle()  # Ray has taken the signals for itself
     return ClusterRun(ray, settings)
 
 
@@ -148,12 +152,14 @@ def _here(options: argparse.Namespace) -> Source:
 
 def _settings(options: argparse.Namespace) -> "Settings":
     """Those of the service, where there is such a model."""
+    from app.model.engines import check_installed
     from app.model.versions import ModelError, choose_version
     from app.settings import Settings, SettingsError
 
     chosen = {} if options.model_dir is None else {"model_dir": options.model_dir}
     try:
         settings = Settings.from_environment(os.environ, chosen)
+        check_installed(settings.engine)
         choose_version(settings.model_dir, settings.wanted_version)
     except (SettingsError, ModelError) as error:
         raise Wrong(str(error)) from error

@@ -21,14 +21,10 @@ class Interrupts:
     def __init__(self, handled: bool = False) -> None:
         self.act: Callable[[], object] | None = None
         if handled:
-            self.handle()
+            for number in SIGNALS:
+                signal.signal(number, lambda number, _: self._hear(number))
         else:
             hear_signals(self._hear)
-
-    def handle(self) -> None:
-        """Has the signals handled here again, after others have taken them for themselves. In the main thread."""
-        for number in SIGNALS:
-            signal.signal(number, lambda number, _: self._hear(number))
 
     def _hear(self, _: object) -> None:
         act, self.act = self.act, None

@@ -62,4 +62,4 @@ class Patience:
 
 def _is_of_a_proxy(response: httpx.Response) -> bool:
     """Whether this 500 is none of the service, whose own are JSON: Ray's proxy gives one when a replica dies."""
-    return response.status_code == 500 and not response.headers.get("content-type", "").endswith("json")
+    return response.status_code == 500 and not response.content.startswith(b"{")

@@ -13,6 +13,7 @@ import sys
 from collections.abc import Sequence
 
 from app.cluster.errors import ClusterError
+from app.model.engines import check_installed
 from app.model.versions import ModelError, choose_version
 from app.settings import Settings, SettingsError, default_of, option, variable
 
@@ -34,7 +35,7 @@ Whoever reaches Ray's ports and has its token may do anything there: README says
 Settings are those of `python -m app`, as options or in the environment; the option wins. --workers is the least number
 of replicas. Of what concerns connections, Ray's proxy has its own ways (README, Ray). Without --address it ends on
 SIGTERM or Ctrl-C with status 0; it ends with status 2 when a setting, the address or the model folder is wrong."""
-NOT_HERE = {"max_connections", "head_seconds", "receive_seconds", "send_seconds", "drain_seconds"}
+NOT_HERE = {"max_connections", "head_seconds", "send_seconds", "drain_seconds"}
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -43,12 +44,15 @@ def main(arguments: Sequence[str]) -> int:
     options = {name: value for name, value in given.items() if value is not None}
     try:
         settings = Settings.from_environment(os.environ, options)
-        choose_version(settings.model_dir, settings.wanted_version)
+        if not stop:
+            check_installed(settings.engine)
+            choose_version(settings.model_dir, settings.wanted_version)
         if most is not None and most < settings.workers:
             raise ClusterError(f"Expected --max-replicas to be {settings.workers} (--workers) or more; got {most}.")
         if stop and address is None:
             raise ClusterError("--stop needs the --address of the cluster: without one, Ctrl-C stops the service.")
-        settings = _with_port(settings)
+        if not stop and (address is None or not settings.port):
+            settings = _with_port(settings)
         from app.cluster.serving import serve, stop_serving  # imports Ray
 
         logging.config.dictConfig(_logging())
@@ -62,12 +66,20 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _with_port(settings: Settings) -> Settings:
-    """A free port where any will do: the proxies of all machines listen on the same."""
-    if settings.port:
-        return settings
-    with socket.socket() as free:
-        free.bind((settings.host, 0))
-        return settings.model_copy(update={"port": free.getsockname()[1]})
+    """A free port where any will do: the proxies of all machines listen on the same.
+
+    Raises: ClusterError, when nobody can listen there.
+    """
+    try:
+        found = socket.getaddrinfo(settings.host, settings.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        family, kind, protocol, _, place = found[0]
+        with socket.socket(family, kind, protocol) as free:
+            free.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            free.bind(place)
+            return settings.model_copy(update={"port": free.getsockname()[1]})
+    except (OSError, UnicodeError) as error:
+        why = getattr(error, "strerror", None) or error
+        raise ClusterError(f"Nobody can listen on {settings.host} port {settings.port} here: {why}.") from error
 
 
 def _logging() -> dict[str, object]:

@@ -7,7 +7,7 @@ from typing import Any
 
 from starlette.types import ASGIApp
 
-from app.cluster.ports import keep_to_the_node
+from app.cluster.replaced import keep_to_the_node
 from app.model.runtime import ONE_THREAD, prepare_tensorflow
 from app.settings import Settings
 from app.signals import SIGNALS

@@ -3,14 +3,18 @@
 import logging
 import signal
 import threading
+import time
 from typing import Any
 
 from app.cluster.connect import connected, environment_of_workers
-from app.cluster.errors import ClusterError
+from app.cluster.errors import ClusterError, reason
 from app.cluster.replica import APPLICATION, application, settings_for_replicas
-from app.model.versions import first_line
 from app.settings import Settings
 from app.signals import SIGNALS
+
+START_SECONDS = 120  # for each replica: they may start one after the other
+LOOK_SECONDS = 0.2
+STOP_SECONDS = 15  # for what is being answered; with Ray's own end it is below the 30 that Kubernetes waits
 
 log = logging.getLogger("digits")
 
@@ -21,17 +25,30 @@ def serve(settings: Settings, address: str | None, most: int | None, cpus: float
 
     Raises: ClusterError, ModelError.
     """
+    came = threading.Event()
+    _hear_signals(came)
     with connected(address, logs=address is None) as ray:
         _see_whether_it_fits(ray, settings.workers, cpus)
-        _deploy(settings, most or settings.workers, cpus)
-        host = f"[{settings.host}]" if ":" in settings.host else settings.host
-        log.info("listening on http://%s:%d", host, settings.port)
-        if address is None:
-            _wait_for_a_signal()
-            log.info("stopping")
-            _serve_api().shutdown()
+        if not came.is_set():
+            _deploy(settings, most or settings.workers, cpus, came)
+            _go_on(settings, address, came)
     if address is None:
         log.info("stopped")
+    elif came.is_set():
+        raise ClusterError("Interrupted. The cluster goes on with what it was told by then; --stop ends that.")
+
+
+def _go_on(settings: Settings, address: str | None, came: threading.Event) -> None:
+    """With a Ray of this machine's own: until a signal comes, and Serve has ended."""
+    if not came.is_set():
+        host, port = _place()
+        if (host, port) != (settings.host, settings.port):
+            log.warning("--host and --port are those of the first start there, until --stop")
+        log.info("listening on http://%s:%d", f"[{host}]" if ":" in host else host, port)
+    if address is None:
+        came.wait()
+        log.info("stopping")
+        _shut_down()
 
 
 def stop_serving(address: str) -> None:
@@ -49,7 +66,8 @@ def stop_serving(address: str) -> None:
     log.info("stopped")
 
 
-def _deploy(settings: Settings, most: int, cpus: float) -> None:
+def _deploy(settings: Settings, most: int, cpus: float, came: threading.Event) -> None:
+    """Returns when all replicas have these settings and a model, or when a signal `came`. Raises: ClusterError."""
     api = _serve_api()
     http = {
         "host": settings.host,
@@ -58,15 +76,47 @@ def _deploy(settings: Settings, most: int, cpus: float) -> None:
         # of the whole request; the service's own answer comes first
         "request_timeout_s": settings.receive_seconds + settings.answer_seconds,
     }
+    new = api.RunTarget(
+        application(settings_for_replicas(settings), most, cpus, environment_of_workers()),
+        name=APPLICATION,
+        route_prefix="/",
+    )
     try:
         api.start(http_options=http, logging_config={"enable_access_log": False, "log_level": "WARNING"})
-        api.run(
-            application(settings_for_replicas(settings), most, cpus, environment_of_workers()),
-            name=APPLICATION,
-            route_prefix="/",
-        )
-    except RuntimeError as error:
-        raise ClusterError(f"The service can't be started there: {first_line(error)}") from error
+        if not came.is_set():
+            api.run_many([new], wait_for_applications_running=False)
+    except (RuntimeError, TimeoutError) as error:
+        raise ClusterError(f"The service can't be started there: {reason(error)}") from error
+    _wait_for_replicas(api, START_SECONDS * settings.workers, came)
+
+
+def _wait_for_replicas(api: Any, seconds: float, came: threading.Event) -> None:
+    """Ray itself would wait for ever. Raises: ClusterError."""
+    deadline = time.monotonic() + seconds
+    while not came.wait(LOOK_SECONDS):
+        state = api.status().applications[APPLICATION]
+        if state.status == "RUNNING":
+            return
+        if state.status == "DEPLOY_FAILED":
+            why = [each.message for each in state.deployments.values() if each.message] or [state.message]
+            raise ClusterError(f"The replicas don't start: {why[0].strip()}")
+        if time.monotonic() > deadline:
+            raise ClusterError(f"Not all replicas had a model after {seconds:g} s: what they log says why.")
+
+
+def _shut_down() -> None:
+    """Ends Ray Serve."""
+    from ray.serve.context import _get_global_client
+
+    _get_global_client().shutdown(timeout_s=STOP_SECONDS)
+
+
+def _place() -> tuple[str, int]:
+    """Where the proxies listen."""
+    from ray.serve.context import _get_global_client
+
+    http = _get_global_client().http_config
+    return http.host, http.port
 
 
 def _see_whether_it_fits(ray: Any, fewest: int, cpus: float) -> None:
@@ -83,9 +133,7 @@ def _serve_api() -> Any:
     return serve
 
 
-def _wait_for_a_signal() -> None:
-    """In the main thread, after Ray's start, which takes SIGTERM for itself. This process runs no model."""
-    came = threading.Event()
+def _hear_signals(came: threading.Event) -> None:
+    """In the main thread. This process runs no model. No exception: it would come in the middle of Ray's C++."""
     for number in SIGNALS:
         signal.signal(number, lambda *_: came.set())
-    came.wait()
