@@ -86,6 +86,7 @@ def test_one_machine_serves_on_loopback_alone_and_leaves_nothing_behind(alone: N
     assert not Path(folder).exists()
     said = log.read_text()
     assert said.endswith(" INFO stopped\n")
+    assert "SIGTERM received" not in said
     assert " 200 " in said  # the replica's lines of requests come here
 
 
@@ -96,6 +97,7 @@ def test_who_is_stopped_while_it_starts_leaves_nothing_behind(alone: Network, tm
         for _ in waiting("Ray", 60):
             if any(title_of(pid).startswith("ray::") for pid in descendants(service.pid)):
                 break
+            time.sleep(0.1)
         below = descendants(service.pid)
         (folder,) = folders_of(below)
         service.send_signal(signal.SIGTERM)
