@@ -13,7 +13,7 @@ import pytest
 
 from app.bulk.cluster import WAITING, ClusterRun
 from app.bulk.rows import Row
-from app.cluster.errors import reason
+from app.cluster.errors import last_cause, reason
 from app.cluster.figures import merged
 from app.settings import Settings
 from benchmarks.nodes import MISSING, Network, can_make_networks, environment, network, title_of
@@ -86,6 +86,7 @@ def test_one_machine_serves_on_loopback_alone_and_leaves_nothing_behind(alone: N
     assert not Path(folder).exists()
     said = log.read_text()
     assert said.endswith(" INFO stopped\n")
+    assert "SIGTERM received" not in said
     assert " 200 " in said  # the replica's lines of requests come here
 
 
@@ -96,6 +97,7 @@ def test_who_is_stopped_while_it_starts_leaves_nothing_behind(alone: Network, tm
         for _ in waiting("Ray", 60):
             if any(title_of(pid).startswith("ray::") for pid in descendants(service.pid)):
                 break
+            time.sleep(0.1)
         below = descendants(service.pid)
         (folder,) = folders_of(below)
         service.send_signal(signal.SIGTERM)
@@ -199,6 +201,12 @@ def test_what_ray_says_becomes_one_line() -> None:
     above = RuntimeError("ray::f() failed")
     above.cause = ValueError("nobody is there.\nreally")  # type: ignore[attr-defined]
     assert reason(above) == "nobody is there."
+
+
+def test_a_traceback_becomes_one_line() -> None:
+    said = "It failed 3 times in a row. Error:\n  File x\nRuntimeError: There is no model.\n"
+    assert last_cause(said) == "There is no model."
+    assert last_cause("It failed.") == "It failed."
 
 
 def test_rows_that_nobody_writes_yet_are_few(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,7 @@
 """Getting to a Ray cluster: one of this machine's own, or one that is there already."""
 
 import os
+import signal
 import socket
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -12,6 +13,7 @@ from app.cluster.replaced import keep_to_loopback, leave_signals_alone
 from app.metrics_folder import owned_folder
 from app.model.runtime import ENVIRONMENT, ONE_THREAD
 from app.settings import CHECKOUT
+from app.signals import SIGNALS
 
 LOOPBACK = "127.0.0.1"
 AUTO = "auto"  # the cluster that this machine is a node of
@@ -36,7 +38,8 @@ CHOSEN = {
 def connected(address: str | None, logs: bool = False) -> Iterator[Any]:
     """Gives `ray`, connected to the cluster at `address`, or to a new one on loopback, which ends with this process.
 
-    With `logs`, what processes of the cluster say is said on standard error, too.
+    With `logs`, what processes of the cluster say is said on standard error, too. Signals are handled as they were.
+    To be used in the main thread.
 
     Raises: ClusterError.
     """
@@ -47,11 +50,11 @@ def connected(address: str | None, logs: bool = False) -> Iterator[Any]:
         _see_whether_anybody_listens(address or "")
     import ray
 
-    leave_signals_alone()
     with ExitStack() as stack:
         where_to = _own(stack) if address is None else {"address": address}
         try:
-            ray.init(logging_level="ERROR", log_to_driver=logs, **where_to)
+            with _signals_kept():
+                ray.init(logging_level="ERROR", log_to_driver=logs, **where_to)
         except (ConnectionError, RuntimeError, ValueError, OSError, ray.exceptions.RayError) as error:
             where = "on this machine" if address is None else f"at {address}"
             raise ClusterError(f"There is no Ray cluster to be had {where}: {reason(error)}") from error
@@ -66,6 +69,19 @@ def environment_of_workers() -> dict[str, str]:
     """
     chosen: Mapping[str, str] = ENVIRONMENT | ONE_THREAD
     return {name: os.environ.get(name, value) for name, value in chosen.items()} | {"PYTHONPATH": str(CHECKOUT)}
+
+
+@contextmanager
+def _signals_kept() -> Iterator[None]:
+    """Ray takes SIGTERM twice, in Python and in C++, where it sets an alarm that aborts the process after 3 seconds."""
+    leave_signals_alone()
+    before = {number: signal.getsignal(number) for number in SIGNALS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        signal.alarm(0)
 
 
 def _own(stack: ExitStack) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import time
 from typing import Any
 
 from app.cluster.connect import connected, environment_of_workers
-from app.cluster.errors import ClusterError, reason
+from app.cluster.errors import ClusterError, last_cause, reason
 from app.cluster.replica import APPLICATION, application, settings_for_replicas
 from app.settings import Settings
 from app.signals import SIGNALS
@@ -68,6 +68,8 @@ def stop_serving(address: str) -> None:
 
 def _deploy(settings: Settings, most: int, cpus: float, came: threading.Event) -> None:
     """Returns when all replicas have these settings and a model, or when a signal `came`. Raises: ClusterError."""
+    from ray.exceptions import RayError
+
     api = _serve_api()
     http = {
         "host": settings.host,
@@ -85,9 +87,9 @@ def _deploy(settings: Settings, most: int, cpus: float, came: threading.Event) -
         api.start(http_options=http, logging_config={"enable_access_log": False, "log_level": "WARNING"})
         if not came.is_set():
             api.run_many([new], wait_for_applications_running=False)
-    except (RuntimeError, TimeoutError) as error:
+            _wait_for_replicas(api, START_SECONDS * settings.workers, came)
+    except (RuntimeError, TimeoutError, RayError) as error:
         raise ClusterError(f"The service can't be started there: {reason(error)}") from error
-    _wait_for_replicas(api, START_SECONDS * settings.workers, came)
 
 
 def _wait_for_replicas(api: Any, seconds: float, came: threading.Event) -> None:
@@ -99,7 +101,7 @@ def _wait_for_replicas(api: Any, seconds: float, came: threading.Event) -> None:
             return
         if state.status == "DEPLOY_FAILED":
             why = [each.message for each in state.deployments.values() if each.message] or [state.message]
-            raise ClusterError(f"The replicas don't start: {why[0].strip()}")
+            raise ClusterError(f"The replicas don't start: {last_cause(why[0])}")
         if time.monotonic() > deadline:
             raise ClusterError(f"Not all replicas had a model after {seconds:g} s: what they log says why.")
 
