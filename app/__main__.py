@@ -13,7 +13,8 @@ from collections.abc import Sequence
 from app.model.engines import check_installed
 from app.model.runtime import ONE_THREAD, importing, prepare_tensorflow
 from app.model.versions import ModelError, choose_version
-from app.settings import Settings, SettingsError, default_of, option, variable
+from app.options import add_settings
+from app.settings import Settings, SettingsError
 
 EPILOG = """\
 examples:
@@ -55,10 +56,7 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    for name, field in Settings.model_fields.items():
-        parser.add_argument(
-            option(name), metavar=name.upper(), help=f"{field.description} ({variable(name)}, {default_of(name)})"
-        )
+    add_settings(parser)
     return parser
 
 

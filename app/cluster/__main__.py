@@ -15,7 +15,8 @@ from collections.abc import Sequence
 from app.cluster.errors import ClusterError
 from app.model.engines import check_installed
 from app.model.versions import ModelError, choose_version
-from app.settings import Settings, SettingsError, default_of, option, variable
+from app.options import add_settings
+from app.settings import Settings, SettingsError
 
 EPILOG = """\
 examples:
@@ -110,11 +111,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--cpus", type=_cpus, metavar="N", default=1, help="CPUs kept for each replica (1)")
     parser.add_argument("--stop", action="store_true", help="end the service on the cluster at --address")
-    for name, field in Settings.model_fields.items():
-        if name not in NOT_HERE:
-            parser.add_argument(
-                option(name), metavar=name.upper(), help=f"{field.description} ({variable(name)}, {default_of(name)})"
-            )
+    add_settings(parser, NOT_HERE)
     return parser
 
 
