@@ -33,8 +33,7 @@ from app.images.heic import Contents, heic_contents, heic_size
 from app.images.libtiff import silence_libtiff
 from app.images.normalize import SIDE, Grey
 from app.images.orientation import AS_STORED, orientation_of, turned, upright
-from app.images.plain_png import START as PLAIN_PNG
-from app.images.plain_png import decode_plain_png
+from app.images.plain_png import decode_plain_png, may_be_plain
 
 # Pillow only warns at 89 million pixels and raises at twice that; `decode` has a limit of its own, checked before
 # Pillow sees the file.
@@ -128,7 +127,7 @@ def decode(data: bytes, max_pixels: int, required_size: Size | None = None, enou
 
 def is_small(data: bytes, max_pixels: int) -> bool:
     """Whether reading the file, or finding out what is wrong with it, is quick. Takes a microsecond or two itself."""
-    if data.startswith(PLAIN_PNG):
+    if may_be_plain(data):
         return len(data) <= SMALL_BYTES
     if len(data) > SMALL_BYTES and not data.startswith(PNG_SIGNATURE):  # others' size may be anywhere in them
         return False
