@@ -17,6 +17,7 @@ from typing import Any
 
 import httpx
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -63,6 +64,28 @@ def forward(weights: list[NDArray[np.float32]], pixels: NDArray[np.float32]) -> 
     powers = np.exp(logits - logits.max(axis=1, keepdims=True))
     answer: NDArray[np.float32] = powers / powers.sum(axis=1, keepdims=True)
     return answer
+
+
+def resident_bytes(pid: int | None = None) -> int:
+    """Of the process `pid`, or of this one."""
+    pages = Path(f"/proc/{pid or os.getpid()}/statm").read_text().split()[1]
+    return int(pages) * os.sysconf("SC_PAGE_SIZE")
+
+
+def assert_same(got: Any, expected: Any) -> None:
+    """Equal but for ids, and for what TensorFlow differs by between machines and batches: 1e-5."""
+    if isinstance(expected, dict):
+        assert list(got) == list(expected)
+        for name in expected.keys() - {"request_id"}:
+            assert_same(got[name], expected[name])
+    elif isinstance(expected, list | tuple):
+        assert len(got) == len(expected)
+        for one, other in zip(got, expected, strict=True):
+            assert_same(one, other)
+    elif isinstance(expected, float):
+        assert got == pytest.approx(expected, abs=1e-5)
+    else:
+        assert got == expected
 
 
 def waiting(what: str, seconds: float = START_SECONDS) -> Iterator[None]:

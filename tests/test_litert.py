@@ -26,7 +26,18 @@ from app.model.tensors import difference
 from app.model.versions import ModelError, identify
 from benchmarks.crowd import Crowd, predict
 from tests.conftest import tiny_weights, write_version
-from tests.support import CHECKOUT, SEVEN, SHIPPED, SHIPPED_VERSION, band, encode, running_service, waiting, workers_of
+from tests.support import (
+    CHECKOUT,
+    SEVEN,
+    SHIPPED,
+    SHIPPED_VERSION,
+    band,
+    encode,
+    resident_bytes,
+    running_service,
+    waiting,
+    workers_of,
+)
 from training import convert
 from training.convert import check_same, write_converted
 from training.dataset import Dataset
@@ -217,7 +228,7 @@ def test_a_version_of_before_is_converted_by_a_command_and_readable_for_all(tmp_
 def test_a_damaged_version_is_not_converted_and_that_is_one_sentence(version: Path, name: str, message: str) -> None:
     os.truncate(version / name, (version / name).stat().st_size // 2)
     with pytest.raises(ModelError, match=message):
-        write_converted(version, IMAGES)
+        write_converted(version, saved_model.load(version), IMAGES)
 
 
 def test_where_nothing_is_to_be_converted_the_command_says_so(tmp_path: Path) -> None:
@@ -230,7 +241,7 @@ def test_one_that_cannot_be_written_to_is_one_sentence(version: Path) -> None:
     shutil.rmtree(version / "assets.extra")
     (version / "assets.extra").touch()
     with pytest.raises(TrainingError, match=r"Can't write into .*tiny/1: .*exists"):
-        write_converted(version, IMAGES)
+        write_converted(version, saved_model.load(version), IMAGES)
 
 
 def test_what_cannot_be_written_whole_leaves_nothing(version: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -241,7 +252,7 @@ def test_what_cannot_be_written_whole_leaves_nothing(version: Path, monkeypatch:
 
     monkeypatch.setattr(convert, "settle", full)
     with pytest.raises(TrainingError, match=r"Can't write into .*tiny/1: .*No space left"):
-        write_converted(version, IMAGES)
+        write_converted(version, saved_model.load(version), IMAGES)
     assert list((version / "assets.extra").iterdir()) == []
 
 
@@ -268,21 +279,17 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, int]]:
         yield service.url, service.process.pid
 
 
-def rss_mb(pid: int) -> float:
-    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
-
-
-def crowd_of(url: str, connections: int) -> Crowd:
-    return Crowd(httpx.URL(url).port or 0, predict(SEVEN.read_bytes()), b'"digit":7', connections)
+def crowd_of(url: str, picture: bytes, digit: int, connections: int) -> Crowd:
+    return Crowd(httpx.URL(url).port or 0, predict(picture), b'"digit":%d' % digit, connections)
 
 
 def test_a_process_under_load_takes_little_memory_and_none_of_tensorflow(url: tuple[str, int]) -> None:
-    crowd = crowd_of(url[0], 64)
+    crowd = crowd_of(url[0], SEVEN.read_bytes(), 7, 64)
     crowd.start()
     for _ in waiting("some thousand answers"):
         if crowd.answered > 5000:
             break
-    loaded = rss_mb(url[1])
+    loaded = resident_bytes(url[1]) / 1e6
     crowd.end()
     assert (crowd.wrong, crowd.lost, set(crowd.statuses)) == (0, 0, {b"200"})
     assert loaded <= SMALL_MB
@@ -330,7 +337,7 @@ def test_under_load_another_version_takes_over_in_every_worker_and_none_fails(
     options = (*LITERT, "--model-dir", str(models), "--watch-seconds", "0.05", "--workers", "2")
     with running_service(tmp_path, *options, wait=False) as service:
         service.wait_until_ready(2)
-        crowd = Crowd(httpx.URL(service.url).port or 0, predict(encode(band(4))), b'"digit":4', 16)
+        crowd = crowd_of(service.url, encode(band(4)), 4, 16)
         crowd.start()
         (models / ".incoming").mkdir()
         shutil.copytree(tiny_models / "2", models / ".incoming" / "2").rename(models / "2")

@@ -10,6 +10,7 @@ import pytest
 from app.model import saved_model, signature
 from app.model.model import Model
 from app.model.tensors import Pixels, Probabilities, Run
+from tests.support import resident_bytes
 
 
 def signature_of(model: Model) -> Any:
@@ -62,10 +63,6 @@ def test_otherwise_the_plain_way_serves_and_the_log_says_so_once(
     assert model(np.zeros((3, 784), np.float32)).shape == (3, 10)
 
 
-def resident_mb() -> float:
-    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096 / 2**20
-
-
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="memory is read from /proc")
 def test_loading_again_and_again_does_not_leak(tiny_models: Path) -> None:
     """Compiled by XLA, each load would leave 6 MB behind."""
@@ -75,6 +72,6 @@ def test_loading_again_and_again_does_not_leak(tiny_models: Path) -> None:
             saved_model.load(tiny_models / "1")(np.zeros((64, 784), np.float32))
 
     load(25)
-    before = resident_mb()
+    before = resident_bytes()
     load(20)
-    assert resident_mb() - before < 40
+    assert resident_bytes() - before < 40 * 2**20

@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from app.images.normalize import normalize
-from app.model import litert, saved_model
+from app.model import litert
 from app.model.litert import FILE, HASH, hash_of
 from app.model.metadata import CLASSES, Metadata
 from app.model.model import Model
@@ -19,14 +19,13 @@ from training.files import Bytes
 AT_ONCE = 1000  # pictures
 
 
-def write_converted(version: Path, images: Bytes) -> bool:
-    """Converts the SavedModel in the folder `version` and writes it there, where TensorFlow Serving ignores it.
+def write_converted(version: Path, original: Model, images: Bytes) -> bool:
+    """Converts the SavedModel in the folder `version`, loaded as `original`, and writes it there, where TensorFlow
+    Serving ignores it.
 
-    Gives False where the same lies there already. Raises: ModelError, when there is no SavedModel that could be
-    served; TrainingError, when the two answer differently to `images`, uint8 (N, 28, 28), or it can't be written. Then
-    nothing is.
+    Gives False where the same lies there already. Raises: TrainingError, when the two answer differently to `images`,
+    uint8 (N, 28, 28), or it can't be written; nothing is then. ModelError, when LiteRT can't load it.
     """
-    original = saved_model.load(version)
     content = convert(version)
     check_same(litert.from_content(content, version), original, images)
     files = {version / FILE: content, version / HASH: hash_of(content).encode()}

@@ -77,8 +77,9 @@ def publish(
         (staged / FILE).write_text(json.dumps(metadata, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
         write_warm_up(staged, models.name)
         extras(staged)
-        _compare(saved_model.load(staged).judge, expected.answer)
-        write_converted(staged, expected.images)
+        exported = saved_model.load(staged)
+        _compare(exported.judge, expected.answer)
+        write_converted(staged, exported, expected.images)
         settle(staged)
         return _put_in_place(staged, models)
 

@@ -38,7 +38,7 @@ def convert(folder: Path, data: Path | None) -> str:
     pictures = dataset.load(data).x_test
     try:
         version = _version(folder)
-        written = write_converted(version, pictures)
+        written = write_converted(version, saved_model.load(version), pictures)
     except ModelError as error:
         raise TrainingError(str(error)) from error
     said = f"wrote {version / FILE}" if written else f"{version / FILE} is there already"
