@@ -10,25 +10,27 @@ from functools import partial
 from io import BytesIO
 from pathlib import Path
 from statistics import median
-from typing import get_args
+from typing import TypeVar, get_args
 
 from PIL import Image
 
 from app.model.engines import EngineName
 from benchmarks import exchanges, photos, prepare, processes
 from benchmarks.errors import BenchmarkError
-from benchmarks.load import Client, watching
-from benchmarks.measure import CONNECTIONS, WARM_UP_SECONDS, Run, say
-from benchmarks.report import table
-from benchmarks.servers import SERVICE, Server, running
+from benchmarks.load import Client
+from benchmarks.measure import CONNECTIONS, Run, contender, say
+from benchmarks.report import levels, table
+from benchmarks.servers import SERVICE, Contender, Server, running
 
 ENGINES: tuple[EngineName, ...] = get_args(EngineName)
 STARTS, ROUNDS, SECONDS = 5, 3, 4.0
 WORKERS = (1, 2, 4, 8)
+WORKERS_TITLES = {workers: f"{workers} worker{'s' * (workers > 1)}" for workers in WORKERS}
 MACHINES_MB = (128, 256, 512, 1024, 2048, 4096)
 SYSTEM_MB = 64  # of a machine, for its system
 AT_ONCE, LARGE = 4, 16  # large pictures: sent at a time, and in all
 MEGABYTE = 1e6 / 2**20  # in MiB
+Kind = TypeVar("Kind")
 
 
 def command(engine: EngineName, workers: int = 1) -> tuple[str, ...]:
@@ -52,23 +54,11 @@ def speeds(run: Run) -> None:
     found: dict[str, list[float]] = {}
     for _ in range(ROUNDS):
         for engine in ENGINES:
-            _load(run, engine)
+            contender(run, engine, Contender(engine, command(engine)))
             for name, figure in run.figures.items():
                 if name.startswith(f"{engine}/"):
                     found.setdefault(name, []).append(figure)
     run.figures |= {name: median(figures) for name, figures in found.items()}
-
-
-def _load(run: Run, engine: EngineName) -> None:
-    exchange = exchanges.upload(run.images)
-    check = run.checking(exchange)
-    with running(command(engine), run.server_cpu, run.folder / f"{engine}.log") as server:
-        server.wait(lambda connection: check(connection, 0))
-        client = Client(server, run.requests("upload", exchange), run.client_cpu)
-        with watching(server, check):
-            client.run(16, WARM_UP_SECONDS)
-            for connections in CONNECTIONS:
-                run.record(f"{engine}/{connections}", client.run(connections, run.seconds))
 
 
 def memories(run: Run) -> dict[tuple[EngineName, int], float]:
@@ -120,34 +110,20 @@ def _send(server: Server, picture: bytes) -> None:
             raise BenchmarkError(f"A large picture was answered with {status}.")
 
 
-def peaks_table(found: dict[tuple[EngineName, str], float]) -> str:
-    """A row for each engine."""
-    kinds = list(dict.fromkeys(kind for _, kind in found))
-    return table(
-        [
-            ["engine", *kinds],
-            *([f"`{engine}`", *(f"{found[engine, kind]:,.0f}" for kind in kinds)] for engine in ENGINES),
-        ]
-    )
+def by_engine(found: dict[tuple[EngineName, Kind], float], titles: dict[Kind, str]) -> str:
+    """A row for each engine, of what was found of each of `titles`."""
+    rows = [["engine", *titles.values()]]
+    rows += [[f"`{engine}`", *(f"{found[engine, kind]:,.0f}" for kind in titles)] for engine in ENGINES]
+    return table(rows)
 
 
 def speeds_table(run: Run, first: dict[EngineName, float]) -> str:
     """A row for each engine."""
-    levels = " / ".join(map(str, CONNECTIONS))
-    rows = [["engine", "s to the first right answer", f"req/s at {levels} connections", "p50 ms", "CPU µs a request"]]
+    at = " / ".join(map(str, CONNECTIONS))
+    rows = [["engine", "s to the first right answer", f"req/s at {at} connections", "p50 ms", "CPU µs a request"]]
     for engine in ENGINES:
-        figures = [
-            " / ".join(f"{run.figures[f'{engine}/{each}/{what}']:,.{digits}f}" for each in CONNECTIONS)
-            for what, digits in (("rate", 0), ("p50_ms", 2), ("cpu_us", 0))
-        ]
-        rows.append([f"`{engine}`", f"{first[engine]:.2f}", *figures])
-    return table(rows)
-
-
-def memories_table(found: dict[tuple[EngineName, int], float]) -> str:
-    """Of so many workers."""
-    rows = [["engine", *(f"{workers} worker{'s' * (workers > 1)}" for workers in WORKERS)]]
-    rows += [[f"`{engine}`", *(f"{found[engine, workers]:,.0f}" for workers in WORKERS)] for engine in ENGINES]
+        cells = [levels(run.figures, engine, *what) for what in (("rate", 0), ("p50_ms", 2), ("cpu_us", 0))]
+        rows.append([f"`{engine}`", f"{first[engine]:.2f}", *cells])
     return table(rows)
 
 
@@ -188,8 +164,9 @@ def main() -> int:
     except BenchmarkError as error:
         sys.stderr.write(f"{error}\n")
         return 1
-    say(f"\n{speeds_table(run, first)}\n\nMB of all processes, under load:\n\n{memories_table(found)}")
-    say(f"\nMB of one worker at its peak, {AT_ONCE} pictures sent at a time:\n\n{peaks_table(most)}")
+    peak = {kind: kind for _, kind in most}
+    say(f"\n{speeds_table(run, first)}\n\nMB of all processes, under load:\n\n{by_engine(found, WORKERS_TITLES)}")
+    say(f"\nMB of one worker at its peak, {AT_ONCE} pictures sent at a time:\n\n{by_engine(most, peak)}")
     say(f"\nWorkers that a machine has room for, beside {SYSTEM_MB} MB:\n\n{machines_table(found)}")
     return 0
 

@@ -106,19 +106,20 @@ def table(rows: Iterable[Iterable[object]]) -> str:
 
 def servers_table(figures: Figures, names: Iterable[str]) -> str:
     """A row for each server that was measured."""
-    levels = " / ".join(map(str, CONNECTIONS))
-    head = ["server", f"req/s at {levels} connections", "p50 ms", "p99 ms", "CPU µs a request", "memory MiB", "start s"]
+    at = " / ".join(map(str, CONNECTIONS))
+    head = ["server", f"req/s at {at} connections", "p50 ms", "p99 ms", "CPU µs a request", "memory MiB", "start s"]
     rows = [[*head, "errors", "answers checked"]]
     for name in names:
         server = (OWN | PEERS)[name]
-        cells = [_levels(figures, name, *what) for what in (("rate", 0), ("p50_ms", 2), ("p99_ms", 2), ("cpu_us", 0))]
+        cells = [levels(figures, name, *what) for what in (("rate", 0), ("p50_ms", 2), ("p99_ms", 2), ("cpu_us", 0))]
         errors = sum(figures[f"{name}/{connections}/errors"] for connections in CONNECTIONS)
         checked = _cells(figures, name, checked=0) if server.checked else ["a constant"]
         rows.append([server.title, *cells, *_cells(figures, name, pss_mb=0, start_s=2), f"{errors:.0f}", *checked])
     return table(rows)
 
 
-def _levels(figures: Figures, name: str, what: str, digits: int) -> str:
+def levels(figures: Figures, name: str, what: str, digits: int) -> str:
+    """A figure at all numbers of connections, with so many decimals."""
     return " / ".join(f"{figures[f'{name}/{connections}/{what}']:,.{digits}f}" for connections in CONNECTIONS)
 
 
