@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -39,28 +40,35 @@ def run(*words: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def start(alone: Network, log: Path, *words: str) -> subprocess.Popen[bytes]:
+@contextmanager
+def started(alone: Network, log: Path, *words: str) -> Iterator[subprocess.Popen[bytes]]:
     """The service, with a home of its own, in which nobody has made a token for Ray."""
     kept = {name: value for name, value in environment(log.parent).items() if not name.startswith("RAY_AUTH_")}
     command = alone.words(sys.executable, "-m", "app.cluster", "--port", "0", *words)
     with log.open("w") as file:
-        return subprocess.Popen(command, cwd=CHECKOUT, env=kept, stdout=file, stderr=file)
+        service = subprocess.Popen(command, cwd=CHECKOUT, env=kept, stdout=file, stderr=file)
+    try:
+        yield service
+    finally:
+        service.kill()
+        service.wait()
 
 
-def wait_until_ended(pids: list[int]) -> None:
+def assert_it_stops_and_leaves_nothing(service: subprocess.Popen[bytes], log: Path) -> None:
+    below = descendants(service.pid)
+    (folder,) = set(re.findall(r"/tmp/digits-own-ray-\w+", " ".join(map(title_of, below))))
+    service.send_signal(signal.SIGTERM)
+    assert service.wait(30) == 0
     for _ in waiting("all of Ray to be gone"):
-        if all(map(has_ended, pids)):
-            return
-
-
-def folders_of(pids: list[int]) -> set[str]:
-    return set(re.findall(r"/tmp/digits-own-ray-\w+", " ".join(map(title_of, pids))))
+        if all(map(has_ended, below)):
+            break
+    assert not Path(folder).exists()
+    assert log.read_text().endswith(" INFO stopped\n")
 
 
 def test_one_machine_serves_on_loopback_alone_and_leaves_nothing_behind(alone: Network, tmp_path: Path) -> None:
     log = tmp_path / "log"
-    service = start(alone, log, "--max-replicas", "4")
-    try:
+    with started(alone, log, "--max-replicas", "4") as service:
         for _ in waiting("the service", 120):
             assert service.poll() is None, log.read_text()
             if found := re.search(r"listening on (http://127\.0\.0\.1:\d+)\n", log.read_text()):
@@ -76,38 +84,20 @@ def test_one_machine_serves_on_loopback_alone_and_leaves_nothing_behind(alone: N
         assert (tmp_path / ".ray" / "auth_token").stat().st_size > 0
         (gcs,) = (pid for pid in below if "/gcs_server " in title_of(pid))
         assert b"RAY_AUTH_MODE=token" in Path(f"/proc/{gcs}/environ").read_bytes().split(b"\0")
-        (folder,) = folders_of(below)
-        service.send_signal(signal.SIGTERM)
-        assert service.wait(30) == 0
-        wait_until_ended(below)
-    finally:
-        service.kill()
-        service.wait()
-    assert not Path(folder).exists()
+        assert_it_stops_and_leaves_nothing(service, log)
     said = log.read_text()
-    assert said.endswith(" INFO stopped\n")
     assert "SIGTERM received" not in said
     assert " 200 " in said  # the replica's lines of requests come here
 
 
 def test_who_is_stopped_while_it_starts_leaves_nothing_behind(alone: Network, tmp_path: Path) -> None:
     log = tmp_path / "log"
-    service = start(alone, log)
-    try:
+    with started(alone, log) as service:
         for _ in waiting("Ray", 60):
             if any(title_of(pid).startswith("ray::") for pid in descendants(service.pid)):
                 break
             time.sleep(0.1)
-        below = descendants(service.pid)
-        (folder,) = folders_of(below)
-        service.send_signal(signal.SIGTERM)
-        assert service.wait(30) == 0
-        wait_until_ended(below)
-    finally:
-        service.kill()
-        service.wait()
-    assert not Path(folder).exists()
-    assert log.read_text().endswith(" INFO stopped\n")
+        assert_it_stops_and_leaves_nothing(service, log)
     assert "listening" not in log.read_text()
 
 

@@ -19,7 +19,7 @@ from app.client import Client, ClientError, Prediction
 from app.settings import Settings
 from benchmarks.nodes import Cluster
 from tests.conftest import serving
-from tests.support import CHECKOUT, encode, waiting
+from tests.support import CHECKOUT, assert_same, encode, waiting
 from training.dataset import Dataset
 
 URL = "http://127.0.0.1:8000"
@@ -163,22 +163,6 @@ def asked(url: str) -> list[tuple[int, Any]]:
             client.get("/predict"),
         ]
     return [(each.status_code, each.json()) for each in answers]
-
-
-def assert_same(got: Any, expected: Any) -> None:
-    """Equal, but for ids, and numbers by 1e-5."""
-    if isinstance(expected, dict):
-        assert list(got) == list(expected)
-        for name in expected.keys() - {"request_id"}:
-            assert_same(got[name], expected[name])
-    elif isinstance(expected, list | tuple):
-        assert len(got) == len(expected)
-        for one, other in zip(got, expected, strict=True):
-            assert_same(one, other)
-    elif isinstance(expected, float):
-        assert got == pytest.approx(expected, abs=1e-5)
-    else:
-        assert got == expected
 
 
 def test_settings_travel_to_the_replicas_and_keys_are_written_nowhere(served: Cluster) -> None:

@@ -12,7 +12,6 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
@@ -21,7 +20,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from app.keys import Keys
 from app.main import create_app
 from app.settings import Settings, default_of, variable
-from tests.support import CHECKOUT, README, SHIPPED, SHIPPED_VERSION, SHIPPED_VERSIONS, waiting
+from tests.support import CHECKOUT, README, SHIPPED, SHIPPED_VERSION, SHIPPED_VERSIONS, assert_same, waiting
 
 BLOCKS = re.findall(r"```(\w*)\n(.*?)```", README, re.S)
 COMMANDS = [line for language, text in BLOCKS if language == "sh" for line in text.splitlines()]
@@ -150,23 +149,6 @@ def test_the_script_prints_what_is_written(checkout: Path, port: int) -> None:
     here = script.replace(":8000", f":{port}")
     result = subprocess.run([sys.executable, "-c", here], cwd=checkout, capture_output=True, text=True, check=True)
     assert result.stdout == printed
-
-
-def assert_same(got: Any, written: Any) -> None:
-    """Equal but for ids, and for what TensorFlow differs by between machines."""
-    if isinstance(written, dict):
-        assert list(got) == list(written)
-        for key in written:
-            if key != "request_id":
-                assert_same(got[key], written[key])
-    elif isinstance(written, list):
-        assert len(got) == len(written)
-        for one, other in zip(got, written, strict=True):
-            assert_same(one, other)
-    elif isinstance(written, float):
-        assert got == pytest.approx(written, abs=1e-5)
-    else:
-        assert got == written
 
 
 def test_every_command_is_run_somewhere() -> None:
