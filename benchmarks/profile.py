@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.settings import CHECKOUT
-from benchmarks import exchanges, prepare, processes, steps, surroundings
+from benchmarks import exchanges, garbage, prepare, processes, steps, surroundings
 from benchmarks.errors import BenchmarkError
 from benchmarks.load import Client
 from benchmarks.measure import say
@@ -61,8 +61,8 @@ class Bench:
         with running((sys.executable, *command), self.server_cpu, log) as server:
             client = self._warm(server)
             requests = client.run(64, 2 * MEASURED_SECONDS).requests
-        collections, seconds = log.read_text(errors="replace").rpartition("GARBAGE ")[2].split()[:2]
-        return requests, int(collections), float(seconds) * 1e6 / requests
+        collections, seconds = garbage.collected(log.read_text(errors="replace"))
+        return requests, collections, seconds * 1e6 / requests
 
     def _warm(self, server: Server) -> Client:
         exchange = exchanges.upload(exchanges.load_images())

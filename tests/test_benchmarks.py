@@ -16,13 +16,13 @@ from app.images.normalize import normalize
 from app.images.prepare import prepare as prepare_picture
 from app.model import saved_model
 from app.model.model import Model
-from benchmarks import client, engine, engines, photos, picture_costs, prepare, processes, report, steps
+from benchmarks import client, engine, engines, garbage, photos, picture_costs, prepare, processes, report, steps
 from benchmarks import training as training_speed
 from benchmarks.errors import BenchmarkError
 from benchmarks.exchanges import load_images, upload
 from benchmarks.load import Client, parse
 from benchmarks.plot import cpu_plot
-from benchmarks.profile import Profile, functions_table, refusal, steps_table
+from benchmarks.profile import Bench, Profile, functions_table, refusal, steps_table
 from benchmarks.servers import MODEL, OWN, running
 from benchmarks.steps_plot import steps_plot
 from tests.support import CHECKOUT, waiting
@@ -187,6 +187,18 @@ def test_the_command_is_measured_beside_the_service(capsys: pytest.CaptureFixtur
 def test_a_profiler_without_rights_is_a_sentence() -> None:
     assert "needs root" in refusal("Error: Permission Denied: Try running again with elevated permissions")
     assert "needs root" in refusal("chrt: failed to set pid 0's policy: Operation not permitted")
+
+
+def test_garbage_is_counted_until_the_service_is_told_to_stop(tmp_path: Path) -> None:
+    assert garbage.collected("GARBAGE 0 0.000000\nGARBAGE 2 0.500000\n2026-11-28 INFO SIGTERM: stopping\n") == (2, 0.5)
+    try:
+        prepare.wrk()
+        cpus = prepare.two_cpus()
+    except BenchmarkError as error:
+        pytest.skip(str(error))
+    requests, collections, cpu_us = Bench(tmp_path, *cpus).garbage()
+    assert requests > 100
+    assert (collections > 0) == (cpu_us > 0)
 
 
 def test_no_server_outlives_a_killed_benchmark(tmp_path: Path) -> None:
