@@ -39,7 +39,7 @@ class HotPath:
             await self._observed(scope, receive, send)
             return
         headers = dict(scope["headers"])
-        reader: Reader | None = self._state.reader
+        reader: Reader | None = self._state["reader"]  # as an attribute it takes 0.5 µs: State raises and catches
         if reader is None or len(headers) < len(scope["headers"]) or not self._fits(headers):
             await self._observed(scope, receive, send)
             return
