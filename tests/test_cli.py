@@ -420,9 +420,9 @@ def test_parquet_without_pyarrow_is_a_sentence(shipped_url: str, tmp_path: Path)
     assert result.stderr == "digits read: Parquet files need pyarrow: .venv/bin/python -m pip install pyarrow\n"
 
 
-def test_a_terminal_shows_how_far_it_is(folder: Path, shipped_url: str, tmp_path: Path) -> None:
+def on_a_terminal(command: list[str]) -> bytes:
+    """What `command` shows where its standard error is a terminal. It ends with status 0."""
     terminal, side = pty.openpty()
-    command = [*DIGITS, "read", str(folder / "0"), "--out", str(tmp_path / "answers.csv"), "--url", shipped_url]
     environment = ENVIRONMENT | {"TERM": "xterm", "COLUMNS": "80"}
     with subprocess.Popen(command, env=environment, stderr=side) as process:
         os.close(side)
@@ -434,9 +434,26 @@ def test_a_terminal_shows_how_far_it_is(folder: Path, shipped_url: str, tmp_path
             pass
         assert process.wait(20) == 0
     os.close(terminal)
+    return shown
+
+
+def test_a_terminal_shows_how_far_it_is(folder: Path, shipped_url: str, tmp_path: Path) -> None:
+    out = str(tmp_path / "answers.csv")
+    shown = on_a_terminal([*DIGITS, "read", str(folder / "0"), "--out", out, "--url", shipped_url])
     assert b"500/500" in shown
     assert b"files" in shown
     assert shown.endswith(b"digits read: 500 read.\r\n")
+
+
+def test_without_rich_as_in_the_container_there_is_no_bar(shipped_url: str, tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text(
+        "import importlib.util as util\nfind = util.find_spec\n"
+        "util.find_spec = lambda name, package=None: None if name == 'rich' else find(name, package)\n"
+        "import sys\nsys.modules['rich'] = None\n"
+    )
+    command = ["env", f"PYTHONPATH={tmp_path}:{CHECKOUT}", *DIGITS, "read", str(SEVEN_FILE)]
+    shown = on_a_terminal([*command, "--out", str(tmp_path / "answers.csv"), "--url", shipped_url])
+    assert shown == b"digits read: 1 read.\r\n"
 
 
 def test_names_are_text_and_no_two_are_alike() -> None:

@@ -4,6 +4,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 
 Advance = Callable[[int], None]
 
@@ -15,7 +16,8 @@ def showing(count: Callable[[], int] | None, finished: int, wanted: bool) -> Ite
     `count` says how many there are, if anybody can know; it may take long, and is called in a thread. `finished` are
     done already.
     """
-    if not (wanted and sys.stderr.isatty()):
+    # the container's image and a small installation have no rich: the rows matter, the bar doesn't
+    if not (wanted and sys.stderr.isatty() and find_spec("rich")):
         yield lambda _: None
         return
     from rich.console import Console  # takes a while, too
