@@ -1,6 +1,7 @@
 """Training for real, on a slice of MNIST, by the command line that people use."""
 
 import json
+import os
 import re
 import shutil
 import signal
@@ -260,6 +261,15 @@ def test_compare_says_which_is_better_and_how_sure_that_is(models: Path, data: P
     assert re.search(rf"^{models}/1 +1 +9[\d.]+% ", result.stdout, re.M)
     assert re.search(rf"^{models} +3 +9[\d.]+% ", result.stdout, re.M)
     assert re.search(r"points \(95% interval -[\d.]+ to \+[\d.]+\); McNemar's p [\d.]+", result.stdout)
+
+
+def test_who_has_read_enough_of_a_table_ends_it_without_a_traceback(models: Path, data: Path) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    unbuffered = [sys.executable, "-u", *command("evaluate", "--model", models / "1", "--data", data)[1:]]
+    with os.fdopen(writing) as gone:
+        result = subprocess.run(unbuffered, cwd=CHECKOUT, stdout=gone, stderr=subprocess.PIPE, text=True, check=False)
+    assert (result.returncode, result.stderr) == (128 + signal.SIGPIPE, "")
 
 
 def test_make_trains_by_the_same_recipe_as_the_command() -> None:

@@ -31,6 +31,8 @@ def main(arguments: Sequence[str]) -> int:
         return _end(3, error)
     except KeyboardInterrupt as error:
         return _end(130, str(error) or "interrupted.")
+    except BrokenPipeError:  # `| head` has what it wanted
+        return 128 + signal.SIGPIPE
     return 0
 
 
