@@ -1,6 +1,6 @@
 """python -m app: serves the newest version of the model."""
 
-from app.signals import exit_on_signals
+from app.process.signals import exit_on_signals
 
 if __name__ == "__main__":
     exit_on_signals()  # before the imports below, which take a while
@@ -38,8 +38,8 @@ def main(arguments: Sequence[str]) -> int:
         return _fail(error)
     prepare_tensorflow(ONE_THREAD)
     with importing():  # after the settings: --help and errors come at once
-        from app.listeners import AddressError
-        from app.server import serve
+        from app.process.listeners import AddressError
+        from app.process.server import serve
 
     try:
         serve(settings)

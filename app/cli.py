@@ -53,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _serve(arguments: list[str]) -> int:
-    from app.signals import exit_on_signals
+    from app.process.signals import exit_on_signals
 
     exit_on_signals()  # before what takes a while
     from app.__main__ import main

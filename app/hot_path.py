@@ -5,7 +5,6 @@ import time
 from starlette.datastructures import State
 from starlette.types import Message, Receive, Scope, Send
 
-from app.arrival import PATIENCE_SECONDS, arrive, replaying
 from app.problems import Headers, answer_to
 from app.reader import Reader
 from app.routes.answers import JSON, prediction, to_json
@@ -15,6 +14,7 @@ from app.telemetry.observed import GONE, Observed
 from app.telemetry.request_id import FIELD, choose_id
 from app.telemetry.trace import FIELD as TRACE_FIELD
 from app.telemetry.trace import sane_trace
+from app.wire.arrival import PATIENCE_SECONDS, arrive, replaying
 
 PATH = "/predict"
 JSON_TYPE = (b"content-type", JSON.encode("ascii"))

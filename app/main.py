@@ -10,15 +10,15 @@ from fastapi.concurrency import run_in_threadpool
 from starlette.types import ASGIApp
 
 from app import __version__, openapi, problems
-from app.cross_origin import CrossOrigin
-from app.entrance import Entrance, refuse
+from app.access.cross_origin import CrossOrigin
+from app.access.entrance import Entrance, refuse
 from app.errors import NotReady
 from app.hot_path import HotPath
 from app.images import fitting
-from app.lifecycle import Lifecycle
 from app.model.engines import choose_engine
 from app.model.model import Model
 from app.model.watch import Watch
+from app.process.lifecycle import Lifecycle
 from app.reader import Reader
 from app.routes import explain, health, metrics, model, open_inference, page, predict, read, tf_serving
 from app.routes.body import ARRIVING_BYTES, Arriving
@@ -27,7 +27,7 @@ from app.telemetry import metrics as telemetry
 from app.telemetry.log import RequestLog
 from app.telemetry.metrics import BUILD
 from app.telemetry.observed import Observed
-from app.unread import UnreadBody
+from app.wire.unread import UnreadBody
 
 REPLACE_SECONDS = 30  # a worker is ready after 3; a disk that fails may be well again
 

@@ -5,7 +5,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from app.entrance import is_open
+from app.access.entrance import is_open
 from app.errors import BrokenRequest, NoKey, Overloaded, ServiceError, TooManyBytes, TooSlow
 from app.problems import examples, is_of_a_protocol, protocol_examples
 

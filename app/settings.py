@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
-from app.keys import Keys
+from app.access.keys import Keys
 from app.model.engines import EngineName
 
 PREFIX = "DIGITS_"

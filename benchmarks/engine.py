@@ -38,7 +38,7 @@ Way = Callable[[Floats], Floats]
 
 
 def one_thread() -> None:
-    """One CPU, and TensorFlow as `app.server` has it. To be called before TensorFlow is imported."""
+    """One CPU, and TensorFlow as `app.process.server` has it. To be called before TensorFlow is imported."""
     cpu = {min(os.sched_getaffinity(0))}
     for thread in Path("/proc/self/task").iterdir():  # NumPy's library has some already
         os.sched_setaffinity(int(thread.name), cpu)

@@ -14,12 +14,11 @@ STEPS = (KERNEL, HTTP, FORM, PNG, TASKS, NORMALIZE, MODEL, ANSWER, SEEN, REST)
 # A frame reads "function (path:line) text of that line". The innermost one that fits a rule decides, by the first
 # rule that it fits. uvloop and the parser are C, which has no frames here: the line that calls them stands for them.
 RULES = [
-    (r"/uvicorn/protocols/.*transport\.write\(|/app/one_write\.py", KERNEL),
+    (r"/uvicorn/protocols/.*transport\.write\(|/app/wire/one_write\.py", KERNEL),
     (r"^HttpToolsProtocol\._start_asgi_task ", TASKS),
-    (r"/uvicorn/", HTTP),
-    (r"/app/arrival\.py", HTTP),
+    (r"/uvicorn/|/app/wire/", HTTP),
     (r"/app/routes/plain_body\.py", FORM),
-    (r"/app/images/(plain_png|decode|prepare|mnist)\.py|/PIL/", PNG),
+    (r"/app/images/(plain_png|decode|prepare|resemblance|canvas)\.py|/PIL/", PNG),
     (r"^(Reader\._answer|Reader\.answers) |/app/routes/answers\.py", ANSWER),
     (r"/app/(model/batcher|reader)\.py", TASKS),
     (r"/app/images/normalize\.py", NORMALIZE),

@@ -17,7 +17,7 @@ from app.main import create_service
 from app.model import litert, saved_model
 from app.model.engines import EngineName
 from app.model.model import Model
-from app.server import configure
+from app.process.server import configure
 from app.settings import Settings
 from tests.support import SHIPPED, SHIPPED_VERSION, waiting
 from training.convert import convert

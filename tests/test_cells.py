@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, multiprocess
 
-from app.metrics_folder import FOLDER, PLACE
+from app.process.metrics_folder import FOLDER, PLACE
 from app.telemetry.cells import Buckets, cell_of
 from tests.support import CHECKOUT
 

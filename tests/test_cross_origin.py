@@ -7,7 +7,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from app.keys import Keys
+from app.access.keys import Keys
 from app.settings import Settings, SettingsError
 from tests.conftest import serving
 from tests.support import band, encode

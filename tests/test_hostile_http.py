@@ -8,8 +8,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from app.connection import MAX_PIPELINED
-from app.gate import MAX_HEAD_BYTES
+from app.wire.connection import MAX_PIPELINED
+from app.wire.gate import MAX_HEAD_BYTES
 from tests.raw import HEALTHY, connected, exchange, post, problem_of, received_to_the_end, status_of
 from tests.support import SEVEN, Service, running_service, waiting
 

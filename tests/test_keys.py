@@ -10,9 +10,9 @@ import httpx
 import pytest
 
 from app import healthcheck
+from app.access.entrance import OPEN, is_open
+from app.access.keys import Keys
 from app.client import Client, Problem
-from app.entrance import OPEN, is_open
-from app.keys import Keys
 from app.main import create_app
 from app.settings import Settings, SettingsError
 from tests.raw import connected, post, received_to_the_end, status_of

@@ -6,8 +6,8 @@ import httpx
 import pytest
 
 from app import errors
-from app.entrance import OPEN
-from app.keys import Keys
+from app.access.entrance import OPEN
+from app.access.keys import Keys
 from app.main import create_app
 from app.routes.schemas import BatchPrediction, ExplainedPrediction, Prediction, ReadingOut
 from app.settings import Settings

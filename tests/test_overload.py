@@ -22,13 +22,13 @@ import pytest
 from PIL import Image
 
 from app import backroom as room
-from app import connection
 from app.backroom import CALM_QUEUE, QUEUE, Backroom
 from app.errors import Overloaded
 from app.model import saved_model
 from app.reader import GROUP_BYTES, Reader
 from app.settings import Settings
 from app.telemetry import metrics
+from app.wire import connection
 from tests.conftest import serving
 from tests.raw import connected, post, received_to_the_end, status_of
 from tests.support import SEVEN, SHIPPED_VERSION, Service, band, encode, running_service, waiting

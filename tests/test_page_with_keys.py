@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from app.keys import Keys
+from app.access.keys import Keys
 from app.settings import Settings
 from tests.browsing import DIGITS, PAGES, Open, axe_violations, draw, opening
 from tests.conftest import serving

@@ -17,7 +17,7 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from app.keys import Keys
+from app.access.keys import Keys
 from app.main import create_app
 from app.settings import Settings, default_of, variable
 from tests.support import CHECKOUT, README, SHIPPED, SHIPPED_VERSION, SHIPPED_VERSIONS, assert_same, waiting

@@ -10,8 +10,8 @@ import httpx
 import pytest
 from PIL import Image
 
+from app.access.keys import Keys
 from app.errors import ServiceError
-from app.keys import Keys
 from app.settings import CHECKOUT, Settings
 from tests.conftest import serving
 from tests.support import band, encode, png

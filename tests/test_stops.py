@@ -19,12 +19,12 @@ import numpy as np
 import pytest
 from uvicorn.server import ServerState
 
-from app.connection import Connection
-from app.lifecycle import Lifecycle
 from app.main import create_service
-from app.metrics_folder import PREFIX, metrics_folder
-from app.server import configure
+from app.process.lifecycle import Lifecycle
+from app.process.metrics_folder import PREFIX, metrics_folder
+from app.process.server import configure
 from app.settings import Settings
+from app.wire.connection import Connection
 from benchmarks.crowd import Crowd, predict
 from tests.support import CHECKOUT, Service, band, encode, running_service, waiting, workers_of
 
@@ -315,7 +315,8 @@ def test_a_worker_that_hangs_is_replaced_and_one_that_dies_again_and_again_later
 def impatient(folder: Path, models: Path) -> Service:
     """The service with two workers, the first in a group of its own, who are expected to give signs of life sooner."""
     script = (
-        f"import sys, app.workers; app.workers.SILENCE_SECONDS, app.workers.LOOK_SECONDS = {SILENCE_SECONDS}, 2\n"
+        "import sys\nfrom app.process import workers\n"
+        f"workers.SILENCE_SECONDS, workers.LOOK_SECONDS = {SILENCE_SECONDS}, 2\n"
         "from app.__main__ import main; sys.exit(main(sys.argv[1:]))"
     )
     log = folder / "log"

@@ -10,7 +10,7 @@ from contextlib import suppress
 from importlib.util import find_spec
 from typing import NoReturn
 
-from app.signals import hear_signals
+from app.process.signals import hear_signals
 from training.errors import Refused, TrainingError
 from training.options import parser
 from training.recipes import chosen
@@ -87,8 +87,8 @@ def leave(status: int) -> NoReturn:
     """Ends the process without taking TensorFlow apart first: all that counts is on the disk by now.
 
     Once in some hundred interrupted trainings it ended by SIGABRT, "corrupted size vs. prev_size". What a signal may do
-    to TensorFlow's memory (`app.signals.hear_signals`) is the likely cause, its destructors are the other; neither
-    is proved for training.
+    to TensorFlow's memory (`app.process.signals.hear_signals`) is the likely cause, its destructors are the other;
+    neither is proved for training.
     """
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError):  # whoever read it has gone

@@ -19,8 +19,8 @@ from app.bulk.rows import Row, row
 from app.client.groups import in_groups
 from app.cluster.connect import environment_of_workers
 from app.cluster.errors import ClusterError, reason
+from app.process.signals import SIGNALS
 from app.settings import Settings
-from app.signals import SIGNALS
 
 WAITING = 16  # groups whose rows may wait to be written: Ray holds back its tasks then
 GROUPS_A_TASK = 8  # a task costs Ray some milliseconds, and a group of small files takes 15
@@ -156,7 +156,7 @@ class Reading:
     ) -> None:
         self._folder, self._begin, self._end = folder, begin, end
         # Ray works in the main thread and takes signals there; the threads that run the model are made here, and no
-        # signal interrupts those (see `app.signals`)
+        # signal interrupts those (see `app.process.signals`)
         before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
         from app.bulk.local import Local
 

@@ -4,7 +4,7 @@ import os
 import signal
 from collections.abc import Callable
 
-from app.signals import SIGNALS, hear_signals
+from app.process.signals import SIGNALS, hear_signals
 
 INTERRUPTED = 130
 

@@ -1,6 +1,6 @@
 """python -m app.cluster: the service as replicas on Ray, on this machine or on a cluster."""
 
-from app.signals import exit_on_signals
+from app.process.signals import exit_on_signals
 
 if __name__ == "__main__":
     exit_on_signals()  # before the imports below, which take a while

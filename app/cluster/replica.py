@@ -9,8 +9,8 @@ from starlette.types import ASGIApp
 
 from app.cluster.replaced import keep_to_the_node
 from app.model.runtime import ONE_THREAD, prepare_tensorflow
+from app.process.signals import SIGNALS
 from app.settings import Settings
-from app.signals import SIGNALS
 
 APPLICATION, DEPLOYMENT = "digits", "Digits"
 # Requests under way at each replica when it is worth to have another: they share calls of the model, and with fewer the
@@ -28,7 +28,8 @@ class Digits:
 
     def __init__(self, settings: Settings) -> None:
         # This is the thread of the replica's event loop, in which the model runs, and from which all other threads that
-        # run it come. None is interrupted by a signal then (see `app.signals`): Ray takes it in the main thread.
+        # run it come. None is interrupted by a signal then (`app.process.signals` says why): Ray takes it in the main
+        # thread.
         signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
         prepare_tensorflow(ONE_THREAD)
         keep_to_the_node()
@@ -38,9 +39,9 @@ class Digits:
         """The service. It is not ready before it has a model, and Ray asks it nothing until then."""
         from app.cluster.figures import of_all_replicas
         from app.cluster.headers import WithHeaders
-        from app.lifecycle import Lifecycle
         from app.main import create_app, surround
-        from app.server import HEADERS
+        from app.process.lifecycle import Lifecycle
+        from app.process.server import HEADERS
         from app.telemetry.log import logging_config
 
         logging.config.dictConfig(logging_config(self._settings.log_format))

@@ -9,8 +9,8 @@ from typing import Any
 from app.cluster.connect import connected, environment_of_workers
 from app.cluster.errors import ClusterError, last_cause, reason
 from app.cluster.replica import APPLICATION, application, settings_for_replicas
+from app.process.signals import SIGNALS
 from app.settings import Settings
-from app.signals import SIGNALS
 
 START_SECONDS = 120  # for each replica: they may start one after the other
 LOOK_SECONDS = 0.2

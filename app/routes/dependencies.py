@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from app.errors import NotReady
-from app.lifecycle import Lifecycle
+from app.process.lifecycle import Lifecycle
 from app.reader import Reader
 from app.settings import Settings
 

@@ -14,7 +14,7 @@ from app.telemetry.metrics import UNMATCHED, count_request
 from app.telemetry.request_id import FIELD, choose_id
 
 if TYPE_CHECKING:
-    from app.connection import Connection
+    from app.wire.connection import Connection
 
 log = logging.getLogger("digits")
 

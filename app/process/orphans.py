@@ -6,7 +6,7 @@ import socket
 import time
 from collections.abc import Awaitable, Callable
 
-from app.lifecycle import Lifecycle
+from app.process.lifecycle import Lifecycle
 
 log = logging.getLogger("digits")
 

@@ -11,17 +11,17 @@ from typing import Any
 import uvicorn
 from starlette.types import ASGIApp
 
-from app.connection import Connection
-from app.gate import Gate
-from app.keys import SHORT
-from app.lifecycle import Lifecycle
-from app.listeners import BACKLOG, listen
+from app.access.keys import SHORT
 from app.model.runtime import importing
+from app.process.lifecycle import Lifecycle
+from app.process.listeners import BACKLOG, listen
+from app.process.signals import hear_signals
+from app.process.stopping import StoppingServer
+from app.process.workers import run_workers
 from app.settings import Settings
-from app.signals import hear_signals
-from app.stopping import StoppingServer
 from app.telemetry.log import logging_config
-from app.workers import run_workers
+from app.wire.connection import Connection
+from app.wire.gate import Gate
 
 log = logging.getLogger("digits")
 
@@ -29,7 +29,7 @@ HEADERS = [("X-Content-Type-Options", "nosniff")]  # no browser takes an answer 
 
 
 def serve(settings: Settings) -> None:
-    """Serves until a signal: `app.stopping` says what becomes of what is under way.
+    """Serves until a signal: `app.process.stopping` says what becomes of what is under way.
 
     Raises: AddressError, when the address is in use or not this machine's.
     """
@@ -89,5 +89,5 @@ def configure(service: Callable[..., Any], settings: Settings, **more: Any) -> u
         backlog=BACKLOG,
         **more,
     )
-    config.gate = Gate(settings)  # type: ignore[attr-defined] # for `app.connection`
+    config.gate = Gate(settings)  # type: ignore[attr-defined] # for `app.wire.connection`
     return config

@@ -15,7 +15,7 @@ def exit_on_signals() -> None:
 
     By default SIGTERM gives 143, and does nothing at all to the first process of a container. It ends at once: there
     is nothing to close, and whatever runs while Python imports may swallow an exception (once in some forty starts it
-    did). Who serves takes the signals in another way: `hear_signals`, and `app.workers`.
+    did). Who serves takes the signals in another way: `hear_signals`, and `app.process.workers`.
     """
     for number in SIGNALS:
         signal.signal(number, _exit)

@@ -12,12 +12,12 @@ from functools import partial
 
 import uvicorn
 
-from app.connection import Connection, LastConnection
-from app.gate import Gate
-from app.lifecycle import Lifecycle
-from app.listeners import admit_nobody_new, somebody_waits
-from app.orphans import Orphans
-from app.signals import leave
+from app.process.lifecycle import Lifecycle
+from app.process.listeners import admit_nobody_new, somebody_waits
+from app.process.orphans import Orphans
+from app.process.signals import leave
+from app.wire.connection import Connection, LastConnection
+from app.wire.gate import Gate
 
 log = logging.getLogger("digits")
 
@@ -66,7 +66,7 @@ class StoppingServer(uvicorn.Server):
         self._heard = self._drained = 0.0  # when it came, and when its drain is over, by time.monotonic
 
     def capture_signals(self) -> AbstractContextManager[None]:  # type: ignore[override]
-        """Nothing: `app.signals.hear_signals` is to give them to `hear`."""
+        """Nothing: `app.process.signals.hear_signals` is to give them to `hear`."""
         return nullcontext()
 
     async def serve(self, sockets: list[socket.socket] | None = None) -> None:

@@ -16,12 +16,12 @@ from multiprocessing.context import SpawnProcess
 
 from prometheus_client import multiprocess
 
-from app.lifecycle import Lifecycle
-from app.listeners import admit_again
-from app.metrics_folder import FOLDER, PLACE, metrics_folder
+from app.process.lifecycle import Lifecycle
+from app.process.listeners import admit_again
+from app.process.metrics_folder import FOLDER, PLACE, metrics_folder
+from app.process.signals import SIGNALS, exit_on_signals
+from app.process.stopping import AGAIN_SECONDS, KILL_SECONDS, announce, drain_of
 from app.settings import Settings
-from app.signals import SIGNALS, exit_on_signals
-from app.stopping import AGAIN_SECONDS, KILL_SECONDS, announce, drain_of
 
 log = logging.getLogger("digits")
 
@@ -61,7 +61,7 @@ class Workers:
     wakes first takes what is there: 64 connections that come at once may all end at one worker while the other has
     nothing to do, and at best two workers answered 1.2 times what one does, not 1.5. This process keeps the sockets
     open until it is to stop, so those who wait at a worker that died are served by the one that takes its place, or by
-    the others (`app.orphans`).
+    the others (`app.process.orphans`).
 
     `signals`: a file to read the numbers of signals from.
     """
@@ -196,7 +196,7 @@ def _work(settings: Settings, listeners: list[socket.socket], lifecycle: Lifecyc
     Killed by SIGKILL, that one can't end its workers, and they would keep the address for themselves.
     """
     threading.Thread(target=_end_without, args=(supervisor,), daemon=True).start()
-    from app.server import serve_one  # which imports this module
+    from app.process.server import serve_one  # which imports this module
 
     serve_one(settings, listeners, lifecycle)
 

@@ -4,8 +4,8 @@ from collections.abc import Iterable
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from app.access.keys import Keys
 from app.errors import NoKey
-from app.keys import Keys
 from app.problems import answer_to
 from app.telemetry.request_id import request_id
 

@@ -1,4 +1,4 @@
-"""One client's connection, and what it may not do: see `app.gate` for the limits."""
+"""One client's connection, and what it may not do: see `app.wire.gate` for the limits."""
 
 import asyncio
 from typing import Any, cast
@@ -7,8 +7,8 @@ import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
 from app.errors import BrokenRequest, Overloaded, ServiceError, TooManyBytes, TooSlow
-from app.gate import MAX_HEAD_BYTES, Gate
-from app.one_write import OneWriteProtocol
+from app.wire.gate import MAX_HEAD_BYTES, Gate
+from app.wire.one_write import OneWriteProtocol
 
 END_OF_HEAD = b"\r\n\r\n"
 # Java's HttpClient and `curl --http2` offer another protocol with each request, and would take HTTP/1.1, too. httptools

@@ -1,0 +1,1 @@
+"""Who may ask: keys, and which pages of other sites."""

@@ -1,0 +1,1 @@
+"""How processes serve: they share an address, take signals, replace each other, and end."""
