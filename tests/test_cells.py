@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, multiprocess
 
-from app.process.metrics_folder import FOLDER, PLACE
 from app.telemetry.cells import Buckets, cell_of
+from app.telemetry.metrics_folder import FOLDER, PLACE
 from tests.support import CHECKOUT
 
 BOUNDS = (0.1, 0.5, 1, 2.5)

@@ -21,9 +21,9 @@ from uvicorn.server import ServerState
 
 from app.main import create_service
 from app.process.lifecycle import Lifecycle
-from app.process.metrics_folder import PREFIX, metrics_folder
 from app.process.server import configure
 from app.settings import Settings
+from app.telemetry.metrics_folder import PREFIX, metrics_folder
 from app.wire.connection import Connection
 from benchmarks.crowd import Crowd, predict
 from tests.support import CHECKOUT, Service, band, encode, running_service, waiting, workers_of

@@ -11,9 +11,9 @@ from typing import Any
 from app.cluster.errors import ClusterError, reason
 from app.cluster.replaced import keep_to_loopback, leave_signals_alone
 from app.model.runtime import ENVIRONMENT, ONE_THREAD
-from app.process.metrics_folder import owned_folder
 from app.process.signals import SIGNALS
 from app.settings import CHECKOUT
+from app.telemetry.metrics_folder import owned_folder
 
 LOOPBACK = "127.0.0.1"
 AUTO = "auto"  # the cluster that this machine is a node of

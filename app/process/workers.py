@@ -18,10 +18,10 @@ from prometheus_client import multiprocess
 
 from app.process.lifecycle import Lifecycle
 from app.process.listeners import admit_again
-from app.process.metrics_folder import FOLDER, PLACE, metrics_folder
 from app.process.signals import SIGNALS, exit_on_signals
 from app.process.stopping import AGAIN_SECONDS, KILL_SECONDS, announce, drain_of
 from app.settings import Settings
+from app.telemetry.metrics_folder import FOLDER, PLACE, metrics_folder
 
 log = logging.getLogger("digits")
 

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from prometheus_client import Counter, Gauge, Histogram, values
 from prometheus_client.mmap_dict import MmapedDict, mmap_key
 
-from app.process import metrics_folder
+from app.telemetry import metrics_folder
 
 # With several workers, where prometheus_client looks for the numbers of each, and which of them this one is.
 FOLDER, PLACE = os.environ.get(metrics_folder.FOLDER), os.environ.get(metrics_folder.PLACE)
