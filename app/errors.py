@@ -47,7 +47,7 @@ class BrokenForm(ServiceError):
 
 class WrongField(ServiceError):
     status, title = 400, "Not the expected form field"
-    example = "Expected one multipart field named 'file'; received 'picture'. With curl: -F file=@digit.png"
+    example = "Expected no multipart field but 'file'; received 'picture'. With curl: -F file=@digit.png"
 
 
 class TooManyParts(ServiceError):

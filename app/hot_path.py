@@ -67,6 +67,8 @@ class HotPath:
 
     def _fits(self, headers: dict[bytes, bytes]) -> bool:
         length = headers.get(b"content-length", b"")
+        if b"content-encoding" in headers:
+            return False
         # more than nine digits are large; and Python refuses to read thousands of them
         return length.isdigit() and len(length) <= 9 and int(length) <= self._max_bytes
 

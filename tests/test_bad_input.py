@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
+import numpy as np
 import pytest
 
 from tests.conftest import MAX_UPLOAD_BYTES, RECEIVE_SECONDS
@@ -19,6 +20,8 @@ from tests.support import SEVEN, band, chunk, encode, png, running_service
 GOOD = encode(band(7))
 FORM = {"Content-Type": "multipart/form-data; boundary=xyz"}
 OCTETS = {"Content-Type": "application/octet-stream"}
+GZIP = {"Content-Encoding": "gzip"}
+BLANK = encode(np.zeros((28, 28), np.uint8))
 
 
 def part(content: bytes, disposition: str = 'form-data; name="file"; filename="a.png"') -> bytes:
@@ -48,6 +51,11 @@ CASES = [
     Bad("empty body as a picture", 422, "0 bytes", headers={"Content-Type": "image/png"}),
     Bad("text as a file", 415, "begin with b'hello'", part(b"hello") + END),
     Bad("text as the body", 415, "begin with b'hello'", b"hello", OCTETS),
+    Bad("gzip", 415, "not compressed; received the Content-Encoding 'gzip'", b"\x1f\x8b", OCTETS | GZIP),
+    Bad("a gzipped form", 415, "not compressed", b"\x1f\x8b", FORM | GZIP),
+    Bad("a gzipped form of many", 415, "not compressed", b"\x1f\x8b", FORM | GZIP, "/predict/batch"),
+    Bad("gzipped raw images", 415, "not compressed", b"\x1f\x8b", OCTETS | GZIP, "/predict/batch"),
+    Bad("a blank picture as it is", 422, "without any ink", BLANK, {"Content-Type": "image/png"}, "/predict?fit=never"),
     Bad("text/plain", 415, "received 'text/plain'", b"hello", {"Content-Type": "text/plain"}),
     Bad("json", 415, "received 'application/json'", b"{}", {"Content-Type": "application/json"}),
     Bad(
@@ -68,7 +76,12 @@ CASES = [
     ),
     Bad("wrong field name", 400, "'file'; received 'picture'", part(GOOD, 'form-data; name="picture"') + END),
     Bad("two files", 400, "received 2", part(GOOD) + part(GOOD) + END),
-    Bad("a further field", 400, "received 'note'", part(GOOD) + part(b"x", 'form-data; name="note"') + END),
+    Bad(
+        "a further field",
+        400,
+        "no multipart field but 'file'; received also 'note'",
+        part(GOOD) + part(b"x", 'form-data; name="note"') + END,
+    ),
     Bad("too many parts", 400, "more than 8 parts", part(GOOD) * 9 + END),
     Bad("no boundary", 400, "boundary", part(GOOD) + END, {"Content-Type": "multipart/form-data"}),
     Bad("empty boundary", 400, "boundary", part(GOOD) + END, {"Content-Type": "multipart/form-data; boundary="}),

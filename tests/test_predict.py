@@ -126,7 +126,7 @@ def test_the_most_raw_images_and_one_more(client: httpx.Client) -> None:
     assert [result["digit"] for result in response.json()["results"]] == [5] * MAX_BATCH
     response = client.post("/predict/batch", content=band(5).tobytes() * (MAX_BATCH + 1), headers=octets)
     assert response.status_code == 413
-    assert f"at most {MAX_BATCH} pictures" in response.json()["detail"]
+    assert f"at most {MAX_BATCH} pictures in one request; received {MAX_BATCH + 1}." in response.json()["detail"]
 
 
 def test_every_answer_has_an_id_and_a_sane_one_is_kept(client: httpx.Client) -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from PIL import Image
 
+from app.errors import BlankPicture
 from app.images.box import Box
 from app.images.decode import decode
 from app.images.fitting import fit
@@ -44,9 +45,11 @@ def prepare(data: bytes, max_pixels: int, may_fit: bool, preview: bool = False) 
     """The file `data` as uint8 (28, 28), white ink on black, and what was done to it.
 
     A picture that looks as MNIST's do is left exactly as it is, any other is fitted. Without `may_fit` only 28x28
-    will do, whatever it looks like. Raises: a ServiceError that says what is wrong with the picture.
+    will do, whatever it looks like, if it isn't blank. Raises: a ServiceError that says what is wrong with the picture.
     """
     picture = decode(data, max_pixels, None if may_fit else (SIDE, SIDE), ENOUGH)
+    if not may_fit and picture.grey.min() == picture.grey.max():
+        raise BlankPicture()
     if not may_fit or looks_like_mnist(picture.grey):
         image, note = picture.grey, AS_IT_IS
     else:

@@ -30,6 +30,7 @@ from app.errors import (
 from app.model.metadata import CLASSES
 from app.problems import examples, refusal
 from app.reader import Reader
+from app.routes.accepting import prefers
 from app.routes.answers import JSON, batch, picture, prediction, reading, to_json
 from app.routes.dependencies import CurrentSettings, ReadyReader
 from app.routes.leaving import unless_gone
@@ -108,7 +109,7 @@ async def predict_batch(request: Request, reader: ReadyReader, settings: Current
 async def _read_raw(request: Request, reader: Reader, settings: Settings) -> Response:
     """Raw images: N x 784 bytes in; JSON out as for files, or the bare probabilities, for whom asks for bytes."""
     rows = await reader.read_images(await raw_images(request, settings))
-    if any(OCTETS in each.lower() for each in request.headers.getlist("accept")):
+    if prefers(OCTETS, request.headers.getlist("accept"), to=JSON):
         return Response(rows[:, :CLASSES].astype("<f4", copy=False).tobytes(), media_type=OCTETS)
     results = [{**reading(each), "picture": picture(each.picture)} for each in reader.answers(rows)]
     return Response(to_json(batch(results, reader.model)), media_type=JSON)

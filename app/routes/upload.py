@@ -25,6 +25,7 @@ from app.settings import Settings
 
 FORM = "multipart/form-data"
 OCTETS = "application/octet-stream"
+NOT_PACKED = "identity"
 URL_ENCODED = "application/x-www-form-urlencoded"
 # One is right; a few more are read so that the answer can name what is wrong with them.
 MAX_PARTS = 8
@@ -39,6 +40,7 @@ async def one_picture(request: Request, settings: Settings) -> bytes:
 
     Raises: a ServiceError, when there is no picture, more than one, too many bytes, or another content type.
     """
+    _check_not_packed(request)
     content_type, kind = request.headers.get("content-type", ""), kind_of(request)
     if kind == FORM:
         with expecting(request):
@@ -62,6 +64,7 @@ async def many_pictures(request: Request, settings: Settings) -> list[bytes]:
 
     Raises: a ServiceError, as `one_picture`, and TooManyPictures.
     """
+    _check_not_packed(request)
     content_type, kind = request.headers.get("content-type", ""), kind_of(request)
     if kind != FORM:
         raise _wrong_type(kind, "/predict/batch -F files=@one.png -F files=@two.png", f"{FORM} or {OCTETS}")
@@ -78,13 +81,14 @@ async def raw_images(request: Request, settings: Settings) -> NDArray[np.uint8]:
 
     Raises: a ServiceError, when there is none, a part of one, or too many.
     """
+    _check_not_packed(request)
     body = await read_body(request, settings)
     if not body:
         raise NoPicture("Expected raw images of 28x28 = 784 bytes each; received an empty body.")
     if len(body) % PIXELS:
         raise RaggedImages(f"Expected raw images of 28x28 = {PIXELS} bytes each; received {len(body)} bytes.")
     if len(body) > settings.max_batch * PIXELS:
-        raise _too_many_pictures(settings.max_batch)
+        raise _too_many_pictures(settings.max_batch, str(len(body) // PIXELS))
     return np.frombuffer(body, np.uint8).reshape(-1, SIDE, SIDE)
 
 
@@ -119,14 +123,24 @@ def _check_fields(parts: list[Part], expected: str) -> None:
         raise NoPicture(f"Expected a picture in the multipart field {expected!r}; received a form without any field.")
     for part in parts:
         if part.name != expected:
+            also = " also" if any(each.name == expected for each in parts) else ""
             raise WrongField(
-                f"Expected a multipart field named {expected!r}; received {part.name[:100]!r}. "
+                f"Expected no multipart field but {expected!r}; received{also} {part.name[:100]!r}. "
                 f"With curl: -F {expected}=@digit.png"
             )
 
 
-def _too_many_pictures(limit: int) -> TooManyPictures:
-    return TooManyPictures(f"Expected at most {limit} pictures in one request; received more.")
+def _too_many_pictures(limit: int, received: str = "more") -> TooManyPictures:
+    return TooManyPictures(f"Expected at most {limit} pictures in one request; received {received}.")
+
+
+def _check_not_packed(request: Request) -> None:
+    """Raises: UnknownFormat, when the body as a whole is compressed: pictures are already."""
+    encoding = request.headers.get("content-encoding", NOT_PACKED)
+    if encoding.lower() != NOT_PACKED:
+        raise UnknownFormat(
+            f"Expected a body that is not compressed; received the Content-Encoding {encoding[:100]!r}."
+        )
 
 
 def _wrong_type(kind: str, right_curl: str, expected: str) -> UnknownFormat:
