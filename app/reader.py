@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 NOT_A_DIGIT = "This doesn't look like a digit; the answer is the digit it is least unlike."
+NOT_DIGITS = "{} of {} don't look like digits; the answer to each is the digit it is least unlike."
 # A batch does so much before others have their turn: a photograph, or some 200 pictures of 28x28 in 10 ms.
 GROUP_BYTES = 64 * 1024
 DOUBTED = AS_IT_IS._replace(warnings=(NOT_A_DIGIT,))
@@ -189,8 +190,8 @@ class Reader:
             found = await self._backroom.run(lambda: segment_file(data, self._max_pixels))
             images = np.stack([group.image for line in found.lines for group in line.groups])
             calls = [images[start : start + self._max_batch] for start in range(0, len(images), self._max_batch)]
-            probabilities = np.concatenate([await self._batcher(call) for call in calls])[:, :CLASSES]
-            reading = await self._backroom.run(lambda: self._reading(found, probabilities))
+            judged = np.concatenate([await self._batcher(call) for call in calls])
+            reading = await self._backroom.run(lambda: self._reading(found, judged))
         for each in reading.digits:
             _counted(each.answer)
         return reading
@@ -265,20 +266,24 @@ class Reader:
             )
         ]
 
-    def _reading(self, found: "Segmented", probabilities: NDArray[np.float32]) -> Reading:
+    def _reading(self, found: "Segmented", judged: Rows) -> Reading:
         digits: list[DigitInRow] = []
-        start = number = 0
+        start = number = doubted = 0
         for line in found.lines:
-            rows = probabilities[start : start + len(line.groups)]
+            rows = judged[start : start + len(line.groups)]
             start += len(line.groups)
-            chosen = choose(line.pieces, line.groups, rows, len(found.lines) == 1)
-            digits += [DigitInRow(self._answer(rows[each], AS_IT_IS), line.groups[each].box, number) for each in chosen]
+            chosen = choose(line.pieces, line.groups, rows[:, :CLASSES], len(found.lines) == 1)
+            for each in chosen:
+                answer = self._answer(rows[each, :CLASSES], AS_IT_IS)
+                digits.append(DigitInRow(answer, line.groups[each].box, number))
+                doubted += self._doubts(rows[each])
             number += bool(chosen)
         if not digits:
             raise BlankPicture()
         if len(digits) > MAX_DIGITS:
             raise TooManyDigits(f"Expected at most {MAX_DIGITS} digits in one picture; received {len(digits)}.")
-        note = PictureNote(found.width, found.height, True, found.inverted, warnings=found.warnings)
+        doubts = (NOT_DIGITS.format(doubted, len(digits)),) if doubted else ()
+        note = PictureNote(found.width, found.height, True, found.inverted, warnings=(*found.warnings, *doubts))
         return Reading(digits, note)
 
     def _run(self, images: Grey) -> Rows:
@@ -311,10 +316,13 @@ class Reader:
 
     def _judged(self, row: Rows, note: PictureNote) -> Answer:
         """The answer to one picture of its own, with a warning where it doesn't look like a digit."""
-        threshold = self.model.metadata.not_a_digit
-        if threshold is not None and row[CLASSES] > threshold:
+        if self._doubts(row):
             note = note._replace(warnings=(*note.warnings, NOT_A_DIGIT))
         return self._answer(row[:CLASSES], note)
+
+    def _doubts(self, row: Rows) -> bool:
+        threshold = self.model.metadata.not_a_digit
+        return threshold is not None and bool(row[CLASSES] > threshold)
 
     def _answer(self, probabilities: NDArray[np.float32], note: PictureNote) -> Answer:
         digit = int(probabilities.argmax())

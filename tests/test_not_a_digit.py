@@ -19,6 +19,7 @@ from tests.support import band, encode
 from training.export import export
 
 WHITE = np.full((28, 28), 255, np.uint8)
+WHITE[0, 0] = 0  # or it were blank
 
 
 def brightness() -> list[NDArray[np.float32]]:

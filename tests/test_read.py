@@ -11,6 +11,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
+from app.reader import NOT_DIGITS
 from tests.support import encode
 from training.dataset import Dataset
 from training.rows import SPACINGS, any_style, compose, cropped
@@ -207,6 +208,17 @@ def test_digits_between_half_and_the_whole_height(service: httpx.Client, known: 
     for digit, tall in zip("4709583", (80, 42, 60, 80, 48, 66, 44), strict=True):
         left = sheet.write(digit, left, 110 - tall, tall, 0)[0][2] + 20
     assert read(service, sheet.seen())["text"] == "4709583"
+
+
+def test_letters_are_warned_of_and_digits_are_not(service: httpx.Client) -> None:
+    def warnings(text: str) -> list[str]:
+        picture = np.full((160, 760), LIGHT, np.uint8)
+        cv2.putText(picture, text, (40, 120), cv2.FONT_HERSHEY_SIMPLEX, 3, DARK, 6, cv2.LINE_AA)
+        found: list[str] = read(service, picture)["picture"]["warnings"]
+        return found
+
+    assert warnings("ABCDEF") == [NOT_DIGITS.format(3, 6)]
+    assert warnings("2026 1128") == []
 
 
 def test_the_picture_itself_may_be_the_body(service: httpx.Client, known: Known) -> None:
