@@ -107,15 +107,11 @@ def test_a_cut_off_gzip_file_is_refused(tmp_path: Path) -> None:
         dataset.load(folder)
 
 
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [(b"", "No data"), (b"hello", "pickle|npz"), (b"PK\x03\x04" + b"\0" * 50, "zip")],
-    ids=["empty", "text", "no zip"],
-)
-def test_a_file_that_is_no_npz_is_refused(tmp_path: Path, content: bytes, message: str) -> None:
+@pytest.mark.parametrize("content", [b"", b"hello", b"PK\x03\x04" + b"\0" * 50], ids=["empty", "text", "no zip"])
+def test_a_file_that_is_no_npz_is_refused(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "mnist.npz"
     path.write_bytes(content)
-    with pytest.raises(TrainingError, match=message):
+    with pytest.raises(TrainingError, match=r"mnist\.npz: it is no \.npz archive\.$"):
         dataset.load(path)
 
 

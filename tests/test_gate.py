@@ -58,21 +58,40 @@ def test_what_is_worse_is_refused_with_all_figures(models: Path) -> None:
     )
 
 
-def test_what_may_be_as_good_passes_and_the_difference_is_said(models: Path) -> None:
+def test_what_may_be_as_good_passes_and_the_differences_are_said(models: Path) -> None:
     said = passing(2, models)
-    assert len(said) == 1
-    assert "-2.00 points" in said[0]
-    assert "--force" not in said[0]
+    assert [each[:32] for each in said] == ["Version 1, of the same data, is ", "Version 4, of other data, is rig"]
+    assert all("-2.00 points" in each and "--force" not in each for each in said)
 
 
 def test_who_forces_it_is_told(models: Path) -> None:
     assert passing(9, models, force=True)[0].endswith("It is published all the same, as --force says.")
 
 
-def test_a_folder_without_a_version_of_the_same_data_has_nothing_to_compare_with(tmp_path: Path) -> None:
+def test_what_is_worse_at_its_own_data_than_a_version_of_other_data_is_refused(tmp_path: Path) -> None:
     write_version(tmp_path / "tiny", 1, data={"sha256": {}})
-    assert passing(90, tmp_path / "tiny") == []
-    assert passing(90, tmp_path / "empty") == []
+    with pytest.raises(
+        Refused, match=r"Version 1, of other data, is right for 100\.00% of the test pictures, this one for"
+    ):
+        passing(9, tmp_path / "tiny")
+
+
+def test_a_newer_version_of_the_same_data_stands_for_those_of_other_data_before_it(models: Path) -> None:
+    write_version(models, 5, data={"sha256": HASHES})
+    assert [each[:9] for each in passing(2, models)] == ["Version 5"]
+
+
+def test_an_empty_folder_has_nothing_to_compare_with(tmp_path: Path) -> None:
+    assert passing(89, tmp_path / "empty") == []
+
+
+def test_what_is_no_better_than_guessing_is_refused_even_as_the_first(tmp_path: Path) -> None:
+    sentence = (
+        "It is right for 10.00% of the test pictures of bands; who always answers the most frequent class is right "
+    )
+    with pytest.raises(Refused, match=f"{sentence}for 10.00%"):
+        passing(90, tmp_path / "empty")
+    assert passing(90, tmp_path / "empty", force=True)[0].endswith("It is published all the same, as --force says.")
 
 
 def test_a_version_that_cannot_be_loaded_is_passed_over_for_an_older_one(models: Path) -> None:

@@ -43,10 +43,12 @@ def read_npz(path: Path, names: Iterable[str] | None = None) -> dict[str, Any]:
 
     Raises: one of BROKEN_FILE, when it is no .npz file, is damaged, or lacks one of them.
     """
-    with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-        if not isinstance(archive, np.lib.npyio.NpzFile):
+    with path.open("rb") as file:
+        if not zipfile.is_zipfile(file):  # else NumPy takes it for pickled objects, and says how to load them unsafely
             raise ValueError("it is no .npz archive")
-        return {name: archive[name] for name in names or archive.files}
+        file.seek(0)
+        with np.load(file, allow_pickle=False) as archive:
+            return {name: archive[name] for name in names or archive.files}
 
 
 def read_idx_folder(folder: Path) -> dict[str, Bytes]:

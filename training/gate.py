@@ -1,37 +1,74 @@
-"""The gate: what is worse than the version it would take the place of isn't published."""
+"""The gate: what is worse than guessing, or than the versions it would take the place of, isn't published."""
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+from itertools import takewhile
 from pathlib import Path
+
+import numpy as np
 
 from app.model.metadata import DIGITS, Metadata
 from app.model.versions import ModelError, list_versions
-from training.comparison import Comparison, compare, in_points
+from training.comparison import compare, in_points
 from training.dataset import Dataset
 from training.errors import Refused, TrainingError
 from training.evaluation import Evaluation
 from training.versions import evaluate, load_version
 
 Say = Callable[[str], None]
+FORCED = " It is published all the same, as --force says."
 
 
 def check(evaluation: Evaluation, models: Path, data: Dataset, force: bool, say: Say) -> None:
-    """Compares with the newest version in `models` that was trained on the same data, if there is one; `evaluation` is
-    the new one's, on the test set. `say` is told what was found.
+    """Compares with what guessing would reach, and with two versions in `models`: the newest that was trained on the
+    same data, and the newest of other data, if it is newer. `evaluation` is the new one's, on the test set of `data`;
+    so is theirs. `say` is told what was found.
 
-    Raises: Refused, when the new one is worse by more than its uncertainty, unless `force`.
+    Raises: Refused, when the new one is no better than guessing, or worse than one of those by more than its
+    uncertainty, unless `force`.
     """
-    for version in _same_data(models, data):
+    _check_guessing(evaluation, data, force, say)
+    for versions in (_same_data(models, data), _other_data(models, data)):
+        found = _newest(versions, data, say)
+        if found is not None:
+            _check_better(*found, evaluation, force, say)
+
+
+def _check_guessing(evaluation: Evaluation, data: Dataset, force: bool, say: Say) -> None:
+    share = np.bincount(evaluation.truth).max() / len(evaluation.truth)
+    if evaluation.accuracy > share:
+        return
+    sentence = (
+        f"It is right for {evaluation.accuracy:.2%} of the test pictures of {data.source}; who always answers the most "
+        f"frequent class is right for {share:.2%}."
+    )
+    if not force:
+        raise Refused(sentence)
+    say(sentence + FORCED)
+
+
+def _newest(versions: Iterator[Path], data: Dataset, say: Say) -> tuple[str, Evaluation] | None:
+    """What it is called, and how good it is, of the first of `versions` that can be judged."""
+    for version in versions:
         try:
             old = evaluate(load_version(version), data.test)
         except TrainingError as error:
             say(f"version {version.name} isn't compared with: {error}")
             continue
-        comparison = compare(old.right, evaluation.right)
-        sentence = _sentence(version, old, evaluation, comparison)
-        if comparison.second_is_worse and not force:
-            raise Refused(sentence)
-        say(sentence + (" It is published all the same, as --force says." if comparison.second_is_worse else ""))
-        return
+        of_what = "of the same data" if _is_of(data, version) else "of other data"
+        return f"Version {version.name}, {of_what},", old
+    return None
+
+
+def _check_better(name: str, old: Evaluation, new: Evaluation, force: bool, say: Say) -> None:
+    comparison = compare(old.right, new.right)
+    sentence = (
+        f"{name} is right for {old.accuracy:.2%} of the test pictures, this one for {new.accuracy:.2%}: "
+        f"{in_points(comparison)}."
+    )
+    if comparison.second_is_worse and not force:
+        raise Refused(sentence)
+    say(sentence + (FORCED if comparison.second_is_worse else ""))
 
 
 def check_classes(models: Path, data: Dataset) -> None:
@@ -54,19 +91,21 @@ def check_classes(models: Path, data: Dataset) -> None:
 
 def _same_data(models: Path, data: Dataset) -> Iterator[Path]:
     """The folders of the versions with the data's hashes in their metadata, newest first."""
+    return (version for version in _readable(models) if _is_of(data, version))
+
+
+def _other_data(models: Path, data: Dataset) -> Iterator[Path]:
+    """The folders of the versions that are newer than the newest of the same data, newest first."""
+    return takewhile(lambda version: not _is_of(data, version), _readable(models))
+
+
+def _readable(models: Path) -> Iterator[Path]:
     for number in reversed(list_versions(models)):
-        version = models / str(number)
-        try:
-            document = Metadata.read(version).document
-        except ModelError:
-            continue
-        trained_on = document.get("data")
-        if isinstance(trained_on, dict) and trained_on.get("sha256") == data.sha256:
-            yield version
+        with suppress(ModelError):
+            Metadata.read(models / str(number))
+            yield models / str(number)
 
 
-def _sentence(version: Path, old: Evaluation, new: Evaluation, comparison: Comparison) -> str:
-    return (
-        f"Version {version.name}, of the same data, is right for {old.accuracy:.2%} of the test pictures, "
-        f"this one for {new.accuracy:.2%}: {in_points(comparison)}."
-    )
+def _is_of(data: Dataset, version: Path) -> bool:
+    trained_on = Metadata.read(version).document.get("data")
+    return isinstance(trained_on, dict) and trained_on.get("sha256") == data.sha256

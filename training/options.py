@@ -19,8 +19,8 @@ examples:
                                                        ten classes that aren't digits; a name in each line
   python -m training fit --resume                      goes on with what Ctrl-C, SIGTERM or a power cut ended
 
-The next version appears in the model folder, whole or not at all; and not if it is worse than the newest there of the
-same data, unless --force. Exit status: 0 done, 2 bad input or options, 3 refused because worse, 130 interrupted."""
+The next version appears in the model folder, whole or not at all; and not if it is worse than the newest there, or
+than guessing, unless --force. Exit status: 0 done, 2 bad input or options, 3 refused because worse, 130 interrupted."""
 
 EVALUATE = """\
 examples:
