@@ -235,6 +235,7 @@ def median_seconds(client: httpx.Client, url: str, connection: str) -> float:
     return statistics.median(times)
 
 
+@pytest.mark.alone
 def test_requests_on_a_kept_connection_are_no_slower_than_on_new_ones(tmp_path: Path, tiny_models: Path) -> None:
     # the server as it is started, for its socket; with Nagle's algorithm each waits 44 ms, on a new one none does
     with running_service(tmp_path, "--model-dir", str(tiny_models)) as service, httpx.Client() as client:

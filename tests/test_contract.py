@@ -8,6 +8,8 @@ from benchmarks import contract
 from benchmarks.errors import BenchmarkError
 from tests.support import running_service
 
+pytestmark = pytest.mark.alone
+
 KEY = "a-key-of-a-test-0123"
 
 

@@ -31,6 +31,8 @@ from benchmarks.fuzz.child import Attempts
 from benchmarks.fuzz.targets import TARGETS
 from tests.support import CHECKOUT, chunk, encode, png
 
+pytestmark = pytest.mark.alone
+
 # so many that each takes a second or less
 INPUTS = {"fit": 1000, "read": 60, "prepare": 1000, "form": 20_000, "text": 20_000, "application": 1500}
 INPUTS_OF_OTHERS = 2000
