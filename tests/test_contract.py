@@ -8,8 +8,6 @@ from benchmarks import contract
 from benchmarks.errors import BenchmarkError
 from tests.support import LITERT, running_service
 
-pytestmark = pytest.mark.alone
-
 KEY = "a-key-of-a-test-0123"
 
 

@@ -31,8 +31,6 @@ from benchmarks.fuzz.child import Attempts
 from benchmarks.fuzz.targets import TARGETS
 from tests.support import CHECKOUT, chunk, encode, png
 
-pytestmark = pytest.mark.alone
-
 # so many that each takes a second or less
 INPUTS = {"fit": 1000, "read": 60, "prepare": 1000, "form": 20_000, "text": 20_000, "application": 1500}
 INPUTS_OF_OTHERS = 2000
@@ -128,6 +126,7 @@ def test_an_exception_is_noted_once_with_its_input(tmp_path: Path, capsys: pytes
     assert (tmp_path / finding["input"]).read_bytes() == b"two"
 
 
+@pytest.mark.alone
 def test_what_takes_longer_than_a_second_every_time_is_noted(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -157,6 +156,7 @@ ENDINGS = {
 }
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("how", ENDINGS)
 def test_a_target_that_dies_or_hangs_is_a_finding_and_the_next_process_goes_on(
     how: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
