@@ -15,8 +15,6 @@ import pytest
 from benchmarks.crowd import predict
 from tests.support import CHECKOUT, LITERT, SEVEN, band, encode, running_service, waiting, workers_of
 
-pytestmark = pytest.mark.alone
-
 
 def start(*options: str, environment: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
     """Runs `python -m app` until it ends by itself."""

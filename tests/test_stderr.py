@@ -19,8 +19,6 @@ from app.telemetry.stderr import CHUNK_BYTES, PATIENCE_SECONDS, Stderr
 from tests.support import CHECKOUT, LITERT, waiting
 from tests.test_metrics import scrape
 
-pytestmark = pytest.mark.alone
-
 LINE = "x" * 99 + "\n"
 PIPE_BYTES = 65_536  # what a pipe takes without being read
 
