@@ -236,12 +236,16 @@ def test_interrupted_it_ends_with_130_and_goes_on_when_resumed(
     assert f"\n{epoch}/1000 loss" not in log
 
 
+# `augmented` draws digits before its first epoch: some 15 s, on a busy machine several times as many.
+TRAINING_SECONDS = 240
+
+
 def interrupt(log: Path, words: str, number: int, *options: str | Path) -> int:
     """Starts a training, sends it a signal once `words` are in its log, and returns its status."""
     with log.open("w") as file:
         process = subprocess.Popen(command(*options), cwd=CHECKOUT, stdout=file, stderr=file)
         try:
-            for _ in waiting(words):
+            for _ in waiting(words, TRAINING_SECONDS):
                 assert process.poll() is None, log.read_text()
                 if words in log.read_text():
                     break
