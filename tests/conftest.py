@@ -51,10 +51,22 @@ def lacking(missing: list[str], what: str) -> NoReturn:
     (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(what)
 
 
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if hasattr(session.config, "workeroutput"):  # one of several processes: another prints
+        session.config.workeroutput["missing"] = session.config.stash.get(MISSING, [])
+
+
+@pytest.hookimpl(optionalhook=True)  # of xdist
+def pytest_testnodedown(node: Any) -> None:
+    missing = node.config.stash.setdefault(MISSING, [])
+    missing += getattr(node, "workeroutput", {}).get("missing", [])  # none of one that crashed
+
+
 def pytest_unconfigure(config: pytest.Config) -> None:
     lacks: list[str] = config.stash.get(MISSING, [])
-    for each in lacks:
-        print(each)
+    if not hasattr(config, "workeroutput"):
+        for each in dict.fromkeys(lacks):
+            print(each)
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,9 @@
 
 import os
 import re
+import secrets
 import signal
+import socket
 import struct
 import subprocess
 import sys
@@ -30,6 +32,8 @@ README = (CHECKOUT / "README.md").read_text(encoding="utf-8")
 SHIPPED_VERSIONS = dict(re.findall(r"^\| (\d+) \| `.*\| ([\d.]+)% \|$", README, re.M))
 SHIPPED_VERSION = max(map(int, SHIPPED_VERSIONS))
 SEVEN = CHECKOUT / "tests" / "pictures" / "seven.png"
+# An option of the service: it starts in 0.5 s, where TensorFlow takes 3. For tests of what is the same with either.
+LITERT = ("--engine", "litert")
 START_SECONDS = 60  # TensorFlow on a busy machine
 
 
@@ -64,6 +68,16 @@ def forward(weights: list[NDArray[np.float32]], pixels: NDArray[np.float32]) -> 
     powers = np.exp(logits - logits.max(axis=1, keepdims=True))
     answer: NDArray[np.float32] = powers / powers.sum(axis=1, keepdims=True)
     return answer
+
+
+def free_port() -> int:
+    """One on which something is to start, or to start again: of those that nobody gets who doesn't ask for it."""
+    for _ in range(100):
+        port = 20_000 + secrets.randbelow(12_000)  # what Linux chooses itself begins with 32768, elsewhere higher
+        with socket.socket() as free, suppress(OSError):
+            free.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("no port is free")
 
 
 def resident_bytes(pid: int | None = None) -> int:

@@ -12,6 +12,8 @@ import pytest
 from app.backroom import LOOK_SECONDS, Backroom
 from tests.support import CHECKOUT
 
+pytestmark = pytest.mark.alone
+
 linux = pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a priority is the whole process's")
 
 

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from tests.conftest import MAX_UPLOAD_BYTES, RECEIVE_SECONDS
-from tests.support import SEVEN, band, chunk, encode, png, running_service
+from tests.support import LITERT, SEVEN, band, chunk, encode, png, running_service
 
 GOOD = encode(band(7))
 FORM = {"Content-Type": "multipart/form-data; boundary=xyz"}
@@ -248,9 +248,11 @@ def median_seconds(client: httpx.Client, url: str, connection: str) -> float:
     return statistics.median(times)
 
 
+@pytest.mark.alone
 def test_requests_on_a_kept_connection_are_no_slower_than_on_new_ones(tmp_path: Path, tiny_models: Path) -> None:
     # the server as it is started, for its socket; with Nagle's algorithm each waits 44 ms, on a new one none does
-    with running_service(tmp_path, "--model-dir", str(tiny_models)) as service, httpx.Client() as client:
+    options = (*LITERT, "--model-dir", str(tiny_models))
+    with running_service(tmp_path, *options) as service, httpx.Client() as client:
         url = service.url + "/livez"
         assert median_seconds(client, url, "keep-alive") < 2 * median_seconds(client, url, "close")
 

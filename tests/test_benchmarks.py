@@ -27,6 +27,8 @@ from benchmarks.servers import MODEL, OWN, running
 from benchmarks.steps_plot import steps_plot
 from tests.support import CHECKOUT, waiting
 
+pytestmark = pytest.mark.alone
+
 SAID = """Running 2s test @ http://127.0.0.1:9
 RESULT {"requests":90,"seconds":2.5,"p50_ms":1.5,"p99_ms":9.0,"refused":10,"broken":1,"wrong":2}
 EXAMPLE 200 {"digit": 3}

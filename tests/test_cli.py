@@ -24,7 +24,7 @@ import pytest
 from app.bulk.files import find, name_of
 from app.client import Client, Prediction
 from tests.answering import INFO, SEVEN, Asked, Reply, answering, problem
-from tests.support import CHECKOUT, SHIPPED, band, encode, running_service, waiting
+from tests.support import CHECKOUT, LITERT, SHIPPED, band, encode, free_port, running_service, waiting
 from tests.support import SEVEN as SEVEN_FILE
 from training.dataset import Dataset
 
@@ -215,7 +215,7 @@ def test_a_service_that_goes_away_for_a_while_is_waited_for(tiny_models: Path, t
     for number in range(400):
         paths.append(tmp_path / f"{number:03}.png")
         paths[-1].write_bytes(encode(band(number % 10)))
-    options, said = ("--model-dir", str(tiny_models)), tmp_path / "said"
+    options, said = (*LITERT, "--model-dir", str(tiny_models), "--port", str(free_port())), tmp_path / "said"
     with (
         running_service(tmp_path, *options) as service,
         said.open("wb") as file,
@@ -229,7 +229,7 @@ def test_a_service_that_goes_away_for_a_while_is_waited_for(tiny_models: Path, t
         process.stdin.write(b"".join(os.fsencode(path) + b"\n" for path in paths[200:]))
         process.stdin.close()
         wait_for(said, lambda content: b"trying again" in content)
-        with running_service(tmp_path, *options, "--port", service.url.rpartition(":")[2]):
+        with running_service(tmp_path, *options):
             assert process.wait(60) == 0
     assert [row["digit"] for row in rows_in(out)] == [str(number % 10) for number in range(400)]
     assert said.read_text().endswith("digits read: 400 read.\n")

@@ -4,7 +4,6 @@ import asyncio
 import inspect
 import io
 import logging
-import socket
 import subprocess
 import sys
 import threading
@@ -21,7 +20,7 @@ from app.client import AsyncClient, Client, ClientError, Prediction, Problem, Un
 from app.client.groups import GROUP_BYTES, GROUP_FILES, in_groups
 from tests.answering import INFO, PICTURE, READ, SEVEN, Asked, Reply, answering, problem
 from tests.conftest import MAX_BATCH, MAX_UPLOAD_BYTES
-from tests.support import CHECKOUT, band, encode
+from tests.support import CHECKOUT, band, encode, free_port
 from tests.support import SEVEN as SEVEN_FILE
 
 Ask = Callable[..., Any]
@@ -213,12 +212,6 @@ def test_a_refusal_is_not_tried_again(ask: Ask) -> None:
             ask(server.url, "predict_batch", [b"1", b"2"])
         assert len(server.asked) == 1
     assert refused.value.status == 401
-
-
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
 
 
 def test_nobody_there_is_said_in_a_sentence(ask: Ask) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from benchmarks import contract
 from benchmarks.errors import BenchmarkError
-from tests.support import running_service
+from tests.support import LITERT, running_service
 
 KEY = "a-key-of-a-test-0123"
 
@@ -19,5 +19,5 @@ def test_schemathesis_finds_nothing(tmp_path: Path) -> None:
 
 
 def test_a_finding_is_one(tmp_path: Path) -> None:
-    with running_service(tmp_path, "--api-keys", KEY) as service, pytest.raises(BenchmarkError, match="ST"):
+    with running_service(tmp_path, *LITERT, "--api-keys", KEY) as service, pytest.raises(BenchmarkError, match="ST"):
         contract.compare(service.url, tmp_path, "not-the-key", examples=1)

@@ -291,6 +291,7 @@ BOMBS = {
 }
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("name", BOMBS)
 def test_a_file_made_to_be_expensive_is_cheap(name: str) -> None:
     data, error = BOMBS[name]

@@ -65,6 +65,7 @@ def test_a_jpeg_of_nothing_but_essentials_is_not_copied() -> None:
     assert jpeg_essentials(noted) == data
 
 
+@pytest.mark.alone
 def test_the_essentials_of_a_large_jpeg_take_next_to_nothing() -> None:
     data = encode(Image.fromarray(NOISE[..., :3]), "JPEG")
     large = data[:2] + b"\xff\xfe\0\7hello" + data[2:] + b"\0" * 4_000_000

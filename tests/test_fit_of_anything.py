@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from app.errors import BlankPicture
 from app.images.fit import fit
 
+pytestmark = pytest.mark.alone
+
 Grey = NDArray[np.uint8]
 Make = Callable[[int, int, Generator], Grey]
 # of CPU; the slowest of the sizes below takes some 10 ms here

@@ -126,6 +126,7 @@ def test_an_exception_is_noted_once_with_its_input(tmp_path: Path, capsys: pytes
     assert (tmp_path / finding["input"]).read_bytes() == b"two"
 
 
+@pytest.mark.alone
 def test_what_takes_longer_than_a_second_every_time_is_noted(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -155,6 +156,7 @@ ENDINGS = {
 }
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("how", ENDINGS)
 def test_a_target_that_dies_or_hangs_is_a_finding_and_the_next_process_goes_on(
     how: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -170,6 +170,7 @@ HOSTILE = {
 }
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_heic_made_to_be_expensive_is_cheap(name: str) -> None:
     started = time.process_time()

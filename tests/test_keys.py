@@ -16,7 +16,7 @@ from app.client import Client, Problem
 from app.main import create_app
 from app.settings import Settings, SettingsError
 from tests.raw import connected, post, received_to_the_end, status_of
-from tests.support import CHECKOUT, SEVEN, Service, running_service
+from tests.support import CHECKOUT, LITERT, SEVEN, Service, running_service
 
 KEY, OTHER = "a-key-of-a-test-0123", "anothér".encode().hex() * 2
 PICTURE = SEVEN.read_bytes()
@@ -101,7 +101,7 @@ def test_with_a_key_all_is_as_ever(service: Service) -> None:
 
 
 def test_metrics_can_be_closed(tmp_path: Path, tiny_models: Path) -> None:
-    options = ("--model-dir", str(tiny_models), "--api-keys", KEY, "--metrics-open", "false")
+    options = (*LITERT, "--model-dir", str(tiny_models), "--api-keys", KEY, "--metrics-open", "false")
     with running_service(tmp_path, *options) as service:
         assert httpx.get(service.url + "/metrics").status_code == 401
         assert httpx.get(service.url + "/metrics", headers={"X-API-Key": KEY}).status_code == 200
@@ -182,7 +182,7 @@ def test_metrics_are_closed_by_keys_alone() -> None:
 def test_what_one_may_not_have_thought_of_is_said_once(
     tmp_path: Path, tiny_models: Path, options: list[str], words: list[str]
 ) -> None:
-    with running_service(tmp_path, "--model-dir", str(tiny_models), *options) as service:
+    with running_service(tmp_path, *LITERT, "--model-dir", str(tiny_models), *options) as service:
         warnings = re.findall(r" WARNING (.*)", service.log.read_text())
     assert len(warnings) == len(words)
     assert all(word in warning for word, warning in zip(words, warnings, strict=True))

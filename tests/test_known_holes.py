@@ -22,6 +22,8 @@ from app.images.decode import decode
 from benchmarks.fuzz.seeds import bmp_by_hand, tiff_by_hand
 from tests.support import SEVEN, encode
 
+pytestmark = pytest.mark.alone
+
 GOOD = SEVEN.read_bytes()
 OCTETS = {"Content-Type": "application/octet-stream"}
 FORM = {"Content-Type": "multipart/form-data; boundary=xyz"}

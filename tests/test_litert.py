@@ -28,6 +28,7 @@ from benchmarks.crowd import Crowd, predict
 from tests.conftest import tiny_weights, write_version
 from tests.support import (
     CHECKOUT,
+    LITERT,
     SEVEN,
     SHIPPED,
     SHIPPED_VERSION,
@@ -46,7 +47,6 @@ from training.export import export
 from training.publish import Expected, publish
 
 SMALL_MB = 110
-LITERT = ("--engine", "litert")
 IMAGES = np.stack([band(digit) for digit in range(10)])
 
 
@@ -285,6 +285,7 @@ def crowd_of(url: str, picture: bytes, digit: int, connections: int) -> Crowd:
     return Crowd(httpx.URL(url).port or 0, predict(picture), b'"digit":%d' % digit, connections)
 
 
+@pytest.mark.alone
 def test_a_process_under_load_takes_little_memory_and_none_of_tensorflow(url: tuple[str, int]) -> None:
     crowd = crowd_of(url[0], SEVEN.read_bytes(), 7, 64)
     crowd.start()

@@ -15,7 +15,9 @@ from app.settings import Settings
 from benchmarks.crowd import Crowd, predict
 from tests.balancing import CONFIG, MISSING, Balancer, find_haproxy, running_balancer
 from tests.conftest import lacking
-from tests.support import CHECKOUT, Service, band, encode, running_service, waiting
+from tests.support import CHECKOUT, LITERT, Service, band, encode, running_service, waiting
+
+pytestmark = pytest.mark.alone
 
 NAMES = ("one", "two", "three")
 CONNECTIONS = 16  # of those who ask for one digit
@@ -55,7 +57,7 @@ class Cluster:
     def _start(self, name: str, *options: str, wait: bool = True) -> Service:
         folder = self._folder / name
         folder.mkdir(exist_ok=True)
-        always = ("--model-dir", str(self._models), "--drain-seconds", DRAIN_SECONDS)
+        always = (*LITERT, "--model-dir", str(self._models), "--drain-seconds", DRAIN_SECONDS)
         return self._stack.enter_context(running_service(folder, *always, *options, wait=wait))
 
 

@@ -158,6 +158,7 @@ def test_random_notes_are_no_error() -> None:
             assert decode(file(bytes(note)), LIMIT).grey.size == STORED.size
 
 
+@pytest.mark.alone
 def test_looking_for_a_note_is_quick_whatever_the_file_holds() -> None:
     tags = b"II*\0\x08\0\0\0\xff\xff" + b"\0" * 12 * 65535
     started = time.process_time()

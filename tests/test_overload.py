@@ -33,6 +33,8 @@ from tests.conftest import serving
 from tests.raw import connected, post, received_to_the_end, status_of
 from tests.support import SEVEN, SHIPPED_VERSION, Service, band, encode, running_service, waiting
 
+pytestmark = pytest.mark.alone
+
 PHOTOGRAPH = encode(np.random.default_rng(0).integers(0, 256, (3000, 4000), np.uint8), "JPEG", quality=60)
 LARGE = encode(Image.new("L", (7000, 9000), 255), "JPEG")  # 20 ms
 SMALL = SEVEN.read_bytes()

@@ -117,6 +117,7 @@ def test_no_ink_is_no_digit() -> None:
     assert find_digit(Ink(np.zeros((20, 20), np.uint8), 255.0, True)) is None
 
 
+@pytest.mark.alone
 def test_a_thousand_specks_are_joined_in_little_time() -> None:
     # a fuzzer's: such pictures are read between two requests, and this one took 60 ms and more
     pattern = np.frombuffer(bytes.fromhex("b9babbbdbeade5c1c2c3c4c5c6c7c8c9cacb"), np.uint8)

@@ -106,12 +106,13 @@ def test_old_leftovers_of_killed_runs_are_removed_and_young_ones_left(tmp_path: 
 
 
 STEP_BY_STEP = """
-import os, signal, sys
+import os, shutil, signal, sys
 from pathlib import Path
 from tests.conftest import tiny_weights
 from tests.test_publish import EXPECTED, METADATA
 from training import publish
 
+models, left, last = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
 steps = 0
 
 def trace(frame, event, argument):
@@ -119,42 +120,61 @@ def trace(frame, event, argument):
     if frame.f_code.co_filename != publish.__file__:
         return None
     steps += 1
-    if steps == int(sys.argv[2]):
+    shutil.copytree(models, left / str(steps))
+    if steps == last:
         os.kill(os.getpid(), signal.SIGKILL)
     return trace
 
 sys.settrace(trace)
-publish.publish(tiny_weights(), EXPECTED, METADATA, Path(sys.argv[1]))
-sys.settrace(None)
-print(steps)
+publish.publish(tiny_weights(), EXPECTED, METADATA, models)
 """
 
 
-def publish_until(step: int, models: Path) -> subprocess.CompletedProcess[str]:
-    """Publishes in a process of its own that is killed at the given step of publish.py's lines; 0: at none."""
-    command = [sys.executable, "-c", STEP_BY_STEP, str(models), str(step)]
-    return subprocess.run(command, cwd=CHECKOUT, check=False, capture_output=True, text=True)
+def publish_until(step: int, models: Path, left: Path) -> int:
+    """Publishes in a process of its own that is killed at the given step of publish.py's lines; 0: at none.
+
+    Copies what is in `models` at each step to `left`. Gives the status.
+    """
+    models.mkdir()
+    command = [sys.executable, "-c", STEP_BY_STEP, str(models), str(left), str(step)]
+    return subprocess.run(command, cwd=CHECKOUT, check=False).returncode
 
 
 @pytest.fixture(scope="module")
-def steps(tmp_path_factory: pytest.TempPathFactory) -> int:
-    """How many steps there are."""
-    return int(publish_until(0, tmp_path_factory.mktemp("whole")).stdout)
+def left(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """What somebody who is killed at each step leaves on the disk."""
+    folder = tmp_path_factory.mktemp("steps")
+    assert publish_until(0, folder / "models", folder / "left") == 0
+    return sorted((folder / "left").iterdir(), key=lambda step: int(step.name))
 
 
-# from the beginning, and one by one around the rename, which is near the end
-@pytest.mark.parametrize("place", [0.15, 0.4, 0.6, 0.8, *range(-16, 0, 2)])
-def test_killed_at_any_step_it_leaves_no_half_version(tmp_path: Path, place: float, steps: int) -> None:
-    step = steps + int(place) if place < 0 else int(steps * place)
-    assert publish_until(step, tmp_path).returncode == -signal.SIGKILL
-    numbers = [entry.name for entry in tmp_path.iterdir() if not entry.name.startswith(INCOMING)]
-    assert numbers == (["1"] if list_versions(tmp_path) else [])
-    if place == -2:
-        assert numbers == ["1"]  # by then it is in place
-    if place > 0:
-        assert numbers == []
-    if numbers:
-        saved_model.load(choose_version(tmp_path))
+def numbers_in(models: Path) -> list[str]:
+    return [entry.name for entry in models.iterdir() if not entry.name.startswith(INCOMING)]
+
+
+def test_at_no_step_there_is_a_half_version(left: list[Path]) -> None:
+    numbers = [numbers_in(models) for models in left]
+    absent = numbers.count([])
+    assert numbers == [[]] * absent + [["1"]] * (len(left) - absent)
+    assert 0 < absent < len(left)
+    assert all(list_versions(models) == [] for models in left[:absent])
+    for models in left[absent:]:
+        assert list_versions(models) == [1]
+        saved_model.load(choose_version(models))
+
+
+@pytest.mark.parametrize("place", [0.8, -2])  # before the rename, and behind it
+def test_killed_it_leaves_what_there_was_at_that_step(tmp_path: Path, place: float, left: list[Path]) -> None:
+    step = len(left) + int(place) if place < 0 else int(len(left) * place)
+    models = tmp_path / "models"
+    assert publish_until(step, models, tmp_path / "left") == -signal.SIGKILL
+    assert numbers_in(models) == numbers_in(left[step - 1]) == (["1"] if place < 0 else [])
+    assert files_in(models) == files_in(left[step - 1])
+
+
+def files_in(models: Path) -> list[str]:
+    """Their names, without that of the folder that they are in while they are incoming."""
+    return sorted(path.name for path in models.rglob("*") if path.is_file())
 
 
 def test_the_saved_model_holds_four_variables_and_its_two_signatures(tmp_path: Path) -> None:

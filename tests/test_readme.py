@@ -7,7 +7,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -20,7 +19,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from app.access.keys import Keys
 from app.main import create_app
 from app.settings import Settings, default_of, variable
-from tests.support import CHECKOUT, README, SHIPPED, SHIPPED_VERSION, SHIPPED_VERSIONS, assert_same, waiting
+from tests.support import CHECKOUT, README, SHIPPED, SHIPPED_VERSION, SHIPPED_VERSIONS, assert_same, free_port, waiting
 
 BLOCKS = re.findall(r"```(\w*)\n(.*?)```", README, re.S)
 COMMANDS = [line for language, text in BLOCKS if language == "sh" for line in text.splitlines()]
@@ -97,12 +96,6 @@ def port(checkout: Path) -> Iterator[int]:
     process.wait(20)  # make itself ends by the signal
     assert "stopped" in log.read_text()
     assert "Traceback" not in log.read_text()
-
-
-def free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
 
 
 def is_ready(port: int) -> bool:

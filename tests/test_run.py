@@ -149,18 +149,26 @@ SHORT: tuple[Recipe, ...] = (
 )
 
 
-@pytest.mark.parametrize("recipe", SHORT, ids=lambda recipe: recipe.name)
-def test_metadata_is_enough_to_train_the_same_again(recipe: Recipe, data: Path, tmp_path: Path) -> None:
-    first = run(Fit(recipe, tmp_path / "first", data, seed=8))
-    metadata = json.loads((first.folder / "metadata.json").read_text())
-    again = run(Fit(from_metadata(metadata["recipe"]), tmp_path / "again", data, seed=metadata["seed"]))
-    assert json.loads((again.folder / "metadata.json").read_text()) == metadata
-    assert weights_of(again.folder) == weights_of(first.folder)
-    assert (again.folder / "report" / "index.html").read_text().startswith("<!doctype html>")
+@pytest.fixture(scope="module")
+def versions(data: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """A version by each recipe."""
+    return {each.name: run(Fit(each, tmp_path_factory.mktemp(each.name), data, seed=8)).folder for each in SHORT}
 
 
-def test_an_augmented_version_is_served_with_its_judgement(data: Path, tmp_path: Path) -> None:
-    folder = run(Fit(SHORT[-1], tmp_path / "mnist_mlp", data)).folder
+@pytest.mark.parametrize("recipe", [each.name for each in SHORT])
+def test_metadata_is_enough_to_train_the_same_again(
+    recipe: str, versions: dict[str, Path], data: Path, tmp_path: Path
+) -> None:
+    first = versions[recipe]
+    metadata = json.loads((first / "metadata.json").read_text())
+    again = run(Fit(from_metadata(metadata["recipe"]), tmp_path, data, seed=metadata["seed"])).folder
+    assert json.loads((again / "metadata.json").read_text()) == metadata
+    assert weights_of(again) == weights_of(first)
+    assert (again / "report" / "index.html").read_text().startswith("<!doctype html>")
+
+
+def test_an_augmented_version_is_served_with_its_judgement(versions: dict[str, Path]) -> None:
+    folder = versions["augmented"]
     metadata = json.loads((folder / "metadata.json").read_text())
     assert metadata["false_alarms"] == 0.005
     model = saved_model.load(folder)
@@ -229,12 +237,16 @@ def test_interrupted_it_ends_with_130_and_goes_on_when_resumed(
     assert f"\n{epoch}/1000 loss" not in log
 
 
+# `augmented` draws digits before its first epoch: some 15 s, on a busy machine several times as many.
+TRAINING_SECONDS = 240
+
+
 def interrupt(log: Path, words: str, number: int, *options: str | Path) -> int:
     """Starts a training, sends it a signal once `words` are in its log, and returns its status."""
     with log.open("w") as file:
         process = subprocess.Popen(command(*options), cwd=CHECKOUT, stdout=file, stderr=file)
         try:
-            for _ in waiting(words):
+            for _ in waiting(words, TRAINING_SECONDS):
                 assert process.poll() is None, log.read_text()
                 if words in log.read_text():
                     break

@@ -101,6 +101,7 @@ def least_seconds(work: Callable[[], object]) -> float:
     return min(times)
 
 
+@pytest.mark.alone
 def test_a_photo_costs_hardly_more_than_pillows_own_decoding_at_the_same_scale() -> None:
     noise = np.random.default_rng(1).integers(0, 60, (1500, 2000, 3), np.uint8)
     data = encode(np.asarray(drawing(2000, 1500))[..., np.newaxis] - noise // 2, "JPEG", quality=90)

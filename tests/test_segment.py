@@ -129,6 +129,7 @@ def hostile() -> dict[str, Grey]:
     }
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("name", hostile())
 def test_what_is_full_of_ink_is_read_or_refused_in_bounded_time(name: str) -> None:
     begin = time.thread_time()

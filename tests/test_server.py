@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from benchmarks.crowd import predict
-from tests.support import CHECKOUT, SEVEN, band, encode, running_service, waiting, workers_of
+from tests.support import CHECKOUT, LITERT, SEVEN, band, encode, running_service, waiting, workers_of
 
 
 def start(*options: str, environment: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
@@ -99,7 +99,7 @@ def test_an_answer_leaves_in_one_piece(tiny_url: str) -> None:
 
 
 def test_a_request_that_never_ends_does_not_hold_up_the_stop_and_is_told(tmp_path: Path, tiny_models: Path) -> None:
-    with running_service(tmp_path, "--model-dir", str(tiny_models)) as service:
+    with running_service(tmp_path, *LITERT, "--model-dir", str(tiny_models)) as service:
         address = httpx.URL(service.url)
         with socket.create_connection((address.host, address.port or 0)) as connection:
             connection.sendall(
@@ -114,7 +114,7 @@ def test_a_request_that_never_ends_does_not_hold_up_the_stop_and_is_told(tmp_pat
 
 
 def test_workers_end_when_the_process_that_started_them_is_killed(tmp_path: Path, tiny_models: Path) -> None:
-    options = ("--model-dir", str(tiny_models), "--workers", "2")
+    options = (*LITERT, "--model-dir", str(tiny_models), "--workers", "2")
     with running_service(tmp_path, *options, wait=False) as service:
         service.wait_until_ready(2)
         service.process.kill()
@@ -127,7 +127,8 @@ def test_workers_end_when_the_process_that_started_them_is_killed(tmp_path: Path
 
 
 def test_a_worker_that_hangs_does_not_keep_the_rest_from_ending(tmp_path: Path, tiny_models: Path) -> None:
-    with running_service(tmp_path, "--model-dir", str(tiny_models), "--workers", "2", wait=False) as service:
+    options = (*LITERT, "--model-dir", str(tiny_models), "--workers", "2")
+    with running_service(tmp_path, *options, wait=False) as service:
         service.wait_until_ready(2)
         os.kill(workers_of(service)[0], signal.SIGSTOP)
         time.sleep(2)
@@ -163,7 +164,7 @@ def test_a_port_in_use_is_one_sentence(workers: str) -> None:
 
 
 def test_a_second_service_with_workers_does_not_get_the_port_of_the_first(tmp_path: Path, tiny_models: Path) -> None:
-    options = ("--model-dir", str(tiny_models), "--workers", "2")
+    options = (*LITERT, "--model-dir", str(tiny_models), "--workers", "2")
     with running_service(tmp_path, *options, wait=False) as service:
         port = str(httpx.URL(service.url).port)
         check_refused(start(*options, "--port", port), "can't listen on 127.0.0.1, port")
@@ -200,5 +201,5 @@ def test_help_teaches() -> None:
 
 def test_a_version_can_be_pinned_and_the_folder_be_relative(tmp_path: Path, tiny_models: Path) -> None:
     folder = os.path.relpath(tiny_models, CHECKOUT)
-    with running_service(tmp_path, "--model-dir", folder, "--model-version", "1") as service:
+    with running_service(tmp_path, *LITERT, "--model-dir", folder, "--model-version", "1") as service:
         assert httpx.get(service.url + "/model").json()["version"] == 1

@@ -12,6 +12,8 @@ import pytest
 from tests.raw import HEALTHY, connected, post, problem_of, received_to_the_end, status_of
 from tests.support import Service, running_service, waiting
 
+pytestmark = pytest.mark.alone
+
 LIMIT = 24
 HALF = post()[:-1]
 

@@ -14,6 +14,8 @@ from benchmarks.measure import Run
 from benchmarks.servers import Server
 from benchmarks.soak import Ask, Soak
 
+pytestmark = pytest.mark.alone
+
 
 def asked(url: str, *every: tuple[str, Ask], seconds: float = 0.3) -> Soak:
     """What a connection to a running server notes, when it asks only this."""

@@ -16,7 +16,7 @@ import pytest
 from app.telemetry import stderr
 from app.telemetry.metrics import LOST_LINES
 from app.telemetry.stderr import CHUNK_BYTES, PATIENCE_SECONDS, Stderr
-from tests.support import CHECKOUT, waiting
+from tests.support import CHECKOUT, LITERT, waiting
 from tests.test_metrics import scrape
 
 LINE = "x" * 99 + "\n"
@@ -189,7 +189,7 @@ def test_lines_of_several_processes_do_not_mix() -> None:
 
 def test_a_service_whose_log_nobody_reads_answers_on(tmp_path: Path, tiny_models: Path) -> None:
     read_end, write_end = os.pipe()
-    command = [sys.executable, "-m", "app", "--port", "0", "--model-dir", str(tiny_models)]
+    command = [sys.executable, "-m", "app", *LITERT, "--port", "0", "--model-dir", str(tiny_models)]
     with subprocess.Popen(command, cwd=CHECKOUT, stderr=write_end) as process:
         os.close(write_end)
         try:

@@ -26,7 +26,9 @@ from app.settings import Settings
 from app.telemetry.metrics_folder import PREFIX, metrics_folder
 from app.wire.connection import Connection
 from benchmarks.crowd import Crowd, predict
-from tests.support import CHECKOUT, Service, band, encode, running_service, waiting, workers_of
+from tests.support import CHECKOUT, LITERT, Service, band, encode, running_service, waiting, workers_of
+
+pytestmark = pytest.mark.alone
 
 PICTURE = encode(band(7))
 REQUEST = predict(PICTURE)
@@ -35,8 +37,8 @@ ANSWER = b'"digit":7'
 CONNECTIONS = 32
 # All has an end two seconds after the drain; on a machine that is busy with other things, this much later.
 SLACK_SECONDS = 4
-# After which an `impatient` supervisor takes a worker for dead; longer than TensorFlow takes to be imported.
-SILENCE_SECONDS = 10
+# After which an `impatient` supervisor takes a worker for dead: three times as long as one is silent, or as it starts.
+SILENCE_SECONDS = 6
 
 
 @contextmanager
@@ -127,7 +129,7 @@ def test_a_second_signal_ends_it_at_once(workers: str, tmp_path: Path, tiny_mode
 
 
 def test_those_who_hold_connections_open_do_not_hold_the_end(tmp_path: Path, tiny_models: Path) -> None:
-    with started(tmp_path, tiny_models, "--workers", "2") as service, ExitStack() as held:
+    with started(tmp_path, tiny_models, *LITERT, "--workers", "2") as service, ExitStack() as held:
         connections = [held.enter_context(connect(service)) for _ in range(12)]
         for each in connections[:3]:
             each.sendall(HEAD)  # and never the body
@@ -157,12 +159,12 @@ def test_a_photograph_does_not_hold_the_end(tmp_path: Path, tiny_models: Path) -
 
 
 def test_what_waits_unread_in_the_kernel_is_answered(tmp_path: Path, tiny_models: Path) -> None:
-    with started(tmp_path, tiny_models) as service, ExitStack() as kept:
+    with started(tmp_path, tiny_models, *LITERT) as service, ExitStack() as kept:
         kept_open = kept.enter_context(connect(service))
         kept_open.sendall(REQUEST)
         assert ANSWER in answers(kept_open)
         service.process.send_signal(signal.SIGSTOP)
-        connections = [kept_open, *(kept.enter_context(connect(service)) for _ in range(400))]
+        connections = [kept_open, *(kept.enter_context(connect(service)) for _ in range(100))]
         for each in connections:
             each.sendall(REQUEST * 3)
         service.process.send_signal(signal.SIGINT)  # which doesn't wait for anybody
@@ -196,7 +198,7 @@ def test_a_connection_is_not_closed_over_a_request_that_nobody_has_read(tiny_mod
 
 
 def test_a_killed_worker_is_replaced_and_only_its_requests_fail(tmp_path: Path, tiny_models: Path) -> None:
-    with started(tmp_path, tiny_models, "--workers", "2") as service:
+    with started(tmp_path, tiny_models, *LITERT, "--workers", "2") as service:
         crowd = at_work(service)
         victim = workers_of(service)[0]
         os.kill(victim, signal.SIGKILL)
@@ -321,7 +323,8 @@ def impatient(folder: Path, models: Path) -> Service:
     )
     log = folder / "log"
     with log.open("w") as file:
-        command = [sys.executable, "-c", script, "--port", "0", "--workers", "2", "--model-dir", str(models)]
+        options = [*LITERT, "--port", "0", "--workers", "2", "--model-dir", str(models)]
+        command = [sys.executable, "-c", script, *options]
         process = subprocess.Popen(command, cwd=CHECKOUT, stderr=file, text=True, start_new_session=True)
     for _ in waiting("both workers"):
         if log.read_text().count(" ready: ") == 2:

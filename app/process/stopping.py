@@ -24,7 +24,8 @@ log = logging.getLogger("digits")
 # From the end of the drain on. So long connections may be idle: a client that is at work sends its next request within
 # that time, and learns from its answer that the connection ends.
 IDLE_SECONDS = 0.5
-# Then what is under way is told that the service is stopping,
+# So long who waits in the socket's queue is accepted, and what has arrived is answered; then whatever is under way is
+# told that the service is stopping,
 ANSWER_SECONDS = 1.4
 # then the process ends, whatever it is doing, and a moment later even if its last line in the log can't be written; a
 # supervisor kills it after that.
@@ -138,8 +139,8 @@ class StoppingServer(uvicorn.Server):
     async def _close_listeners(self, listeners: list[socket.socket]) -> None:
         for each in listeners:
             admit_nobody_new(each)
-        while any(map(somebody_waits, listeners)) and self._time_left(IDLE_SECONDS) > 0:
-            await asyncio.sleep(0)  # libuv accepts one a turn
+        while any(map(somebody_waits, listeners)) and self._time_left(ANSWER_SECONDS) > 0 and not self.force_exit:
+            await asyncio.sleep(0)  # libuv accepts one a turn, and who is left when it closes is reset
         for server in self.servers:
             server.close()
         self._orphans.close()
