@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -13,6 +14,7 @@ from app.model.engines import EngineName
 
 PREFIX = "DIGITS_"
 CHECKOUT = Path(__file__).resolve().parent.parent
+ALIKE = 0.9  # of 0..1, as difflib has it: DIGITS_PROT is for DIGITS_PORT, DIGITS_SERVICE_PORT isn't
 SECRET = ("api_keys",)  # never shown, not even when wrong
 ORIGIN = re.compile(r"https?://([a-z0-9.-]+|\[[0-9a-f:]+\])(:\d{1,5})?")
 LogFormat = Literal["text", "json", "off"]
@@ -128,6 +130,17 @@ class Settings(BaseModel):
             )
             got = "" if name in SECRET else f"; got {problems[0]['input']!r}"
         raise SettingsError(f"{source}: {expected}{got}.")  # without what led to it, which shows the input
+
+
+def misspelt(environment: Mapping[str, str]) -> dict[str, str]:
+    """The variables in `environment` that mean nothing here but look like one that does and isn't there, each with it.
+
+    Others that begin alike are left alone: Kubernetes makes some for a service called `digits`.
+    """
+    known = [variable(name) for name in Settings.model_fields]
+    unknown = [name for name in environment if name.startswith(PREFIX) and name not in known]
+    alike = {name: get_close_matches(name, known, 1, ALIKE) for name in unknown}
+    return {name: meant[0] for name, meant in alike.items() if meant and meant[0] not in environment}
 
 
 def default_of(name: str) -> str:

@@ -70,6 +70,8 @@ def test_the_refusal_says_what_is_wanted(service: Service) -> None:
     assert "'Authorization: Bearer KEY' or 'X-API-Key: KEY'; received none" in answer.json()["detail"]
     wrong = httpx.get(service.url + "/model", headers={"X-API-Key": "wrong"})
     assert "received another" in wrong.json()["detail"]
+    basic = httpx.get(service.url + "/model", auth=("me", "secret"))
+    assert basic.json()["detail"].endswith("received an Authorization of another kind.")
     assert set(httpx.get(service.url + "/v2/models/mnist_mlp").json()) == {"error"}
     assert httpx.head(service.url + "/model").status_code == 401
 

@@ -278,7 +278,10 @@ def many(count: int) -> dict[str, Any]:
         ({"inputs": [tensor(data=[0] * 783 + [-0.5])]}, "from 0 to 1"),
         ({"inputs": [tensor(data=[0] * 783 + [1e300])]}, "from 0 to 1"),
         ({"inputs": [tensor(name="images", datatype="UINT8", shape=[1, 28, 28], data=[0.5] * 784)]}, "whole numbers"),
-        ({"inputs": [tensor(name="images", datatype="UINT8", shape=[1, 28, 28], data=[256] * 784)]}, "whole numbers"),
+        (
+            {"inputs": [tensor(name="images", datatype="UINT8", shape=[1, 28, 28], data=[256] * 784)]},
+            "received some from 256 to 256",
+        ),
         ({"inputs": [tensor(datatype="BYTES", shape=[1], data=["%"])]}, "in base64"),
         ({"inputs": [tensor(datatype="BYTES", shape=[1], data=[7])]}, "in base64"),
         ({"inputs": [tensor(datatype="BYTES", shape=[2], data=[""])]}, "2 pictures"),

@@ -1,7 +1,10 @@
+from pathlib import Path
+
 import pytest
 from pydantic import ValidationError
 
-from app.settings import CHECKOUT, Settings, SettingsError
+from app.settings import CHECKOUT, Settings, SettingsError, misspelt
+from tests.support import running_service
 
 
 def test_the_defaults_are_those_of_the_design() -> None:
@@ -50,3 +53,21 @@ def test_settings_are_frozen_and_described() -> None:
     with pytest.raises(ValidationError):
         settings.port = 1  # type: ignore[misc]
     assert all(field.description for field in Settings.model_fields.values())
+
+
+def test_a_misspelt_variable_is_told_from_one_of_others() -> None:
+    assert misspelt({"DIGITS_PROT": "9", "DIGITS_API_KEY": "x"}) == {
+        "DIGITS_PROT": "DIGITS_PORT",
+        "DIGITS_API_KEY": "DIGITS_API_KEYS",
+    }
+    of_others = {"DIGITS_PORT": "9", "DIGITS_API_KEYS": "x", "DIGITS_API_KEY": "x", "DIGIT_PORT": "9", "PORT": "9"}
+    of_kubernetes = {"DIGITS_SERVICE_HOST": "10.0.0.1", "DIGITS_SERVICE_PORT": "80", "DIGITS_PORT_8000_TCP_PORT": "80"}
+    assert misspelt(of_others | of_kubernetes) == {}
+
+
+def test_a_misspelt_variable_is_warned_of(tmp_path: Path, tiny_models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DIGITS_API_KEY", "a key that opens nothing")
+    with running_service(tmp_path, "--engine", "litert", "--model-dir", str(tiny_models)) as service:
+        assert (
+            "WARNING DIGITS_API_KEY is no setting of the service; is DIGITS_API_KEYS meant?" in service.log.read_text()
+        )

@@ -49,9 +49,17 @@ def _given(headers: Iterable[tuple[bytes, bytes]]) -> Iterable[bytes]:
                 yield key.strip()
 
 
+def _received(headers: Iterable[tuple[bytes, bytes]]) -> str:
+    """What there was in place of a key that is known, without what might be one."""
+    names = [name for name, _ in headers]
+    if any(True for _ in _given(headers)):
+        return "another"
+    return "an Authorization of another kind" if b"authorization" in names else "none"
+
+
 async def refuse(scope: Scope, receive: Receive, send: Send) -> None:
     """ASGI application: answers 401, and reads nothing."""
-    received = "another" if any(True for _ in _given(scope["headers"])) else "none"
+    received = _received(scope["headers"])
     expected = "Expected a key of this service, as 'Authorization: Bearer KEY' or 'X-API-Key: KEY'"
     status, headers, body = answer_to(NoKey(f"{expected}; received {received}."), request_id(scope), scope["path"])
     headers += [(b"www-authenticate", b"Bearer"), (b"content-length", b"%d" % len(body))]

@@ -2,6 +2,7 @@
 
 import logging
 import logging.config
+import os
 import socket
 from collections.abc import Callable
 from functools import partial
@@ -18,7 +19,7 @@ from app.process.listeners import BACKLOG, listen
 from app.process.signals import hear_signals
 from app.process.stopping import StoppingServer
 from app.process.workers import run_workers
-from app.settings import Settings
+from app.settings import Settings, misspelt
 from app.telemetry.log import logging_config
 from app.wire.connection import Connection
 from app.wire.gate import Gate
@@ -37,6 +38,8 @@ def serve(settings: Settings) -> None:
     logging.config.dictConfig(logging_config(settings.log_format))
     host, port = listeners[0].getsockname()[:2]
     log.info("listening on http://%s:%d", f"[{host}]" if ":" in host else host, port)
+    for name, meant in misspelt(os.environ).items():
+        log.warning("%s is no setting of the service; is %s meant?", name, meant)
     _warn(host, settings)
     if settings.workers > 1:
         run_workers(settings, listeners)

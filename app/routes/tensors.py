@@ -72,7 +72,8 @@ def from_json(name: str, data: object, shape: Sequence[int] | None, max_batch: i
         check_pixels(numbers)
         return Input(pixels=numbers.astype(np.float32))
     if numbers.dtype.kind not in "iu" or numbers.min() < 0 or numbers.max() > 255:
-        raise BadTensors(f"Expected whole numbers from 0 to 255 in the input {name!r}; received others.")
+        received = f"some from {numbers.min()} to {numbers.max()}, {numbers.dtype}"
+        raise BadTensors(f"Expected whole numbers from 0 to 255 in the input {name!r}; received {received}.")
     return Input(images=numbers.astype(np.uint8))
 
 
@@ -141,8 +142,9 @@ def check_pixels(numbers: NDArray[Any]) -> None:
     """Raises: BadTensors, unless all are in 0..1. What the network was never shown it would answer with confidence."""
     low, high = numbers.min(), numbers.max()
     if not (low >= 0 and high <= 1):  # so that NaN is refused as well
+        received = "some that are none (NaN)" if np.isnan(low) else f"some from {low} to {high}"
         raise BadTensors(
-            f"Expected finite numbers from 0 to 1, white ink on black; received some from {low} to {high}. "
+            f"Expected finite numbers from 0 to 1, white ink on black; received {received}. "
             "Grey levels from 0 to 255 go into 'images', or are to be divided by 255."
         )
 
