@@ -13,7 +13,7 @@ from PIL import Image, ImageDraw
 from playwright.sync_api import Page, Route, expect
 
 from tests.browsing import DIGITS, PAGES, PHONE, Open, axe_violations, draw, on_screen
-from tests.support import SEVEN, band, encode, waiting
+from tests.support import CHECKOUT, SEVEN, band, encode, waiting
 
 expect.set_options(timeout=20_000)  # ms: a busy machine
 
@@ -204,6 +204,20 @@ def test_each_warning_is_a_sentence(page: Page, shipped_url: str) -> None:
     page.set_input_files("#choose-file", [file_of(data)])
     expect(page.locator("#warnings li")).to_have_text(warnings)
     expect(page.locator("#status")).to_contain_text(warnings[0])
+
+
+def test_of_several_digits_all_are_read_when_asked_for(page: Page, complaints: list[str]) -> None:
+    page.set_input_files("#choose-file", SEVEN)
+    expect_answer(page, 7)
+    expect(page.locator("#read-all")).to_be_hidden()
+    page.set_input_files("#choose-file", CHECKOUT / "tests" / "pictures" / "note.jpg")
+    page.get_by_role("button", name="Read all the digits").click()
+    expect(page.locator("#all-digits")).to_have_text("30174\n62895")
+    assert axe_violations(page) == []
+    page.set_input_files("#choose-file", SEVEN)
+    expect_answer(page, 7)
+    expect(page.locator("#all-digits")).to_be_hidden()
+    assert complaints == []
 
 
 def test_a_problem_is_a_sentence_and_the_next_picture_is_read(page: Page, complaints: list[str]) -> None:

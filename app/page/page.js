@@ -5,6 +5,7 @@ import { drawOn, paint, toPng } from "./drawing.js";
 import { History } from "./history.js";
 import { allowQuestion } from "./key.js";
 import { watchForPictures } from "./pictures.js";
+import { offerReading } from "./reading.js";
 import { showAnswer, showBlank, showBusy, showModel, showProblem } from "./showing.js";
 import { placeBox, showPhoto, showSheet } from "./sheet.js";
 import { offerCurl } from "./curl.js";
@@ -16,6 +17,7 @@ const asking = new Asking({
   answered(answer) {
     showAnswer(answer);
     placeBox(answer.picture);
+    offerReading(answer.picture.warnings, () => history.now.photo ?? toPng(history.now.strokes));
   },
   refused: showProblem,
   waiting: showBusy,

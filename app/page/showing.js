@@ -78,7 +78,7 @@ function show(state, numeral, text, detail) {
   element("numeral").classList.toggle("word", numeral.length > 2);
   element("sentence").textContent = text;
   element("detail").textContent = detail;
-  element("warnings").hidden = true;
+  for (const id of ["warnings", "read-all", "all-digits"]) element(id).hidden = true;
   element("reasons").hidden = state !== "answer";
 }
 
