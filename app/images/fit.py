@@ -1,10 +1,12 @@
 """Any picture of a digit → what MNIST would have made of it."""
 
+from collections.abc import Callable
 from math import ceil
 from typing import NamedTuple
 
 from app.errors import BlankPicture
 from app.images.box import Box
+from app.images.flat import strongest_ink
 from app.images.ink import Ink, find_ink
 from app.images.mnist import as_mnist
 from app.images.normalize import Grey
@@ -18,6 +20,8 @@ TINY = 64  # pixels of the longer side: a smaller picture is enlarged, so that s
 ENLARGED = 2  # times
 SMALL_DIGIT = 0.3  # of the picture: a smaller digit is looked at again, closer
 MARGIN = 0.35  # of the digit's size: so much of the paper around it is looked at again with it
+STROKE = 0.12  # of the picture: in the second look, strokes are narrower, and shadows wider
+FILLS = 0.9  # of the picture: the sides of a digit that was cut out
 BLANK_LEVEL = 8.0  # grey levels; weaker ink is none
 LOW_CONTRAST = 40.0  # grey levels
 
@@ -35,20 +39,21 @@ class Fitted(NamedTuple):
     warnings: tuple[str, ...]
 
 
+class _Look(NamedTuple):
+    """The ink and the digit in a part of a picture, and the digit's `box` in pixels of the whole."""
+
+    ink: Ink
+    digit: Digit
+    box: Box
+
+
 def fit(grey: Grey) -> Fitted:
     """Finds the digit in `grey`, uint8 (height, width), and prepares it as MNIST's were.
 
     Raises: BlankPicture.
     """
     grey, sheet = on_sheet(grey)
-    ink, digit, box = _look(grey, (0, 0, grey.shape[1], grey.shape[0]))
-    size = max(box[2] - box[0], box[3] - box[1])
-    if size < SMALL_DIGIT * max(grey.shape):
-        margin = round(MARGIN * size)
-        near = (box[0] - margin, box[1] - margin, box[2] + margin, box[3] + margin)
-        several, cut = digit.several, digit.cut
-        ink, digit, box = _look(grey, near)
-        digit = digit._replace(several=several, cut=cut)
+    ink, digit, box = _found(grey)
     image = as_mnist(ink, digit)
     if image is None:
         raise BlankPicture()
@@ -57,16 +62,57 @@ def fit(grey: Grey) -> Fitted:
     return Fitted(image, box, ink.inverted, _warnings(ink, digit))
 
 
-def _look(grey: Grey, part: Box) -> tuple[Ink, Digit, Box]:
-    """The ink and the digit in a part of `grey`, and the digit's box in pixels of `grey`."""
+def _found(grey: Grey) -> _Look:
+    """The digit of a whole picture.
+
+    What touches the border may be a shadow, and faint ink a bright spot that goes on around the digit. So both are
+    looked at again, with other eyes: a digit that these find whole and plain is the better answer.
+    """
+    first = _closely(grey, find_ink)
+    if not _is_doubtful(first) or _fills(first.box, grey):
+        return first
+    try:
+        second = _closely(grey, _ink_in_any_light)
+    except BlankPicture:
+        return first
+    return first if _is_doubtful(second) else second
+
+
+def _is_doubtful(look: _Look) -> bool:
+    return look.digit.cut or look.ink.level < LOW_CONTRAST
+
+
+def _fills(box: Box, grey: Grey) -> bool:
+    """Whether the digit's box is nearly the picture, as where someone has cut it out."""
+    height, width = grey.shape
+    return box[2] - box[0] >= FILLS * width and box[3] - box[1] >= FILLS * height
+
+
+def _ink_in_any_light(work: Grey) -> Ink:
+    return strongest_ink(work, STROKE * max(work.shape))
+
+
+def _closely(grey: Grey, find: Callable[[Grey], Ink]) -> _Look:
+    """The digit of a picture, from near if it is small there."""
+    found = _look(grey, (0, 0, grey.shape[1], grey.shape[0]), find)
+    left, top, right, bottom = found.box
+    size = max(right - left, bottom - top)
+    if size >= SMALL_DIGIT * max(grey.shape):
+        return found
+    margin = round(MARGIN * size)
+    near = _look(grey, (left - margin, top - margin, right + margin, bottom + margin), find)
+    return near._replace(digit=near.digit._replace(several=found.digit.several, cut=found.digit.cut))
+
+
+def _look(grey: Grey, part: Box, find: Callable[[Grey], Ink]) -> _Look:
     left, top = max(0, part[0]), max(0, part[1])
     seen = grey[top : part[3], left : part[2]]
     work = _work(seen)
-    ink = find_ink(work)
+    ink = find(work)
     digit = find_digit(ink) if ink.level >= BLANK_LEVEL else None
     if digit is None:
         raise BlankPicture()
-    return ink, digit, _scaled(digit.box, work, seen, left, top)
+    return _Look(ink, digit, _scaled(digit.box, work, seen, left, top))
 
 
 def _scaled(box: Box, work: Grey, seen: Grey, left: int, top: int) -> Box:
