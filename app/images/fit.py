@@ -21,9 +21,9 @@ ENLARGED = 2  # times
 SMALL_DIGIT = 0.3  # of the picture: a smaller digit is looked at again, closer
 MARGIN = 0.35  # of the digit's size: so much of the paper around it is looked at again with it
 STROKE = 0.12  # of the picture: in the second look, strokes are narrower, and shadows wider
-FILLS = 0.9  # of the picture: the sides of a digit that was cut out
 BLANK_LEVEL = 8.0  # grey levels; weaker ink is none
 LOW_CONTRAST = 40.0  # grey levels
+DARKEST_SHADOW = 150.0  # grey levels, on white paper: what is darker is ink, also where it is cut off
 
 TOUCHES = "The digit touches the border of the picture; a part of it may be missing."
 SEVERAL = "There seem to be several digits; the largest was read. POST /read reads them all."
@@ -69,7 +69,7 @@ def _found(grey: Grey) -> _Look:
     looked at again, with other eyes: a digit that these find whole and plain is the better answer.
     """
     first = _closely(grey, find_ink)
-    if not _is_doubtful(first) or _fills(first.box, grey):
+    if not _is_doubtful(first) or first.ink.level > DARKEST_SHADOW:
         return first
     try:
         second = _closely(grey, _ink_in_any_light)
@@ -80,12 +80,6 @@ def _found(grey: Grey) -> _Look:
 
 def _is_doubtful(look: _Look) -> bool:
     return look.digit.cut or look.ink.level < LOW_CONTRAST
-
-
-def _fills(box: Box, grey: Grey) -> bool:
-    """Whether the digit's box is nearly the picture, as where someone has cut it out."""
-    height, width = grey.shape
-    return box[2] - box[0] >= FILLS * width and box[3] - box[1] >= FILLS * height
 
 
 def _ink_in_any_light(work: Grey) -> Ink:
