@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from app.images.fit import TOUCHES, Fitted, fit
 from app.images.flat import flat_ink, strongest_ink
-from tests.real_pictures import enlarged
+from tests.real_pictures import enlarged, photograph
 from training.dataset import Dataset
 
 Light = NDArray[np.float32]
@@ -28,7 +28,8 @@ def shadow(outline: list[tuple[int, int]], darkness: float, softness: float) -> 
     """A polygon's. `softness`: pixels that its edge is blurred by."""
     covered = np.zeros((HEIGHT, WIDTH), np.float32)
     cv2.fillPoly(covered, [np.array(outline)], 1.0)
-    return 1 - darkness * cv2.GaussianBlur(covered, (0, 0), softness)
+    light: Light = 1 - darkness * cv2.GaussianBlur(covered, (0, 0), softness)
+    return light
 
 
 def assert_found(found: Fitted, image: NDArray[np.uint8]) -> None:
@@ -68,12 +69,14 @@ def test_a_bright_spot_is_no_ink(mnist: Dataset) -> None:
         assert_found(fit(page(image, (0.8 + 0.35 * glare).astype(np.float32))), image)
 
 
-def test_what_is_cut_off_indeed_is_found_at_the_border(mnist: Dataset) -> None:
-    light = np.ones((HEIGHT, WIDTH), np.float32)
-    cut = page(mnist.x_test[0], light)[:, LEFT + 20 :]
-    found = fit(cut)
-    assert found.box[0] == 0
-    assert TOUCHES in found.warnings
+@pytest.mark.parametrize("darkness", [0.2, 0.35, 0.5, 0.8])
+def test_what_is_cut_off_indeed_is_found_at_the_border(mnist: Dataset, darkness: float) -> None:
+    random = np.random.default_rng(2)
+    for image in mnist.x_test[:25]:
+        scene = photograph(image, random, darkness=darkness)
+        pixels, (left, _, right, bottom) = scene.pixels, scene.box
+        for cut in (pixels[:, left + 8 :], pixels[:, : right - 8], pixels[: bottom - 8]):
+            assert TOUCHES in fit(cut).warnings
 
 
 @pytest.mark.parametrize("dark", [False, True])

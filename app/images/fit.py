@@ -9,7 +9,7 @@ from app.images.box import Box
 from app.images.flat import strongest_ink
 from app.images.ink import Ink, find_ink
 from app.images.mnist import as_mnist
-from app.images.normalize import Grey
+from app.images.normalize import WHITE, Grey
 from app.images.opencv import cv2
 from app.images.parts import Digit, find_digit
 from app.images.pixels import shrink
@@ -21,9 +21,9 @@ ENLARGED = 2  # times
 SMALL_DIGIT = 0.3  # of the picture: a smaller digit is looked at again, closer
 MARGIN = 0.35  # of the digit's size: so much of the paper around it is looked at again with it
 STROKE = 0.12  # of the picture: in the second look, strokes are narrower, and shadows wider
+STRONGER = 1.2  # times as strong as a shadow is the ink that is not seen for it
 BLANK_LEVEL = 8.0  # grey levels; weaker ink is none
 LOW_CONTRAST = 40.0  # grey levels
-DARKEST_SHADOW = 150.0  # grey levels, on white paper: what is darker is ink, also where it is cut off
 
 TOUCHES = "The digit touches the border of the picture; a part of it may be missing."
 SEVERAL = "There seem to be several digits; the largest was read. POST /read reads them all."
@@ -66,16 +66,18 @@ def _found(grey: Grey) -> _Look:
     """The digit of a whole picture.
 
     What touches the border may be a shadow, and faint ink a bright spot that goes on around the digit. So both are
-    looked at again, with other eyes: a digit that these find whole and plain is the better answer.
+    looked at again, with other eyes: a digit that these find whole, plain and of stronger ink is the better answer.
+    A digit that is cut off indeed has the same ink in their sight.
     """
     first = _closely(grey, find_ink)
-    if not _is_doubtful(first) or first.ink.level > DARKEST_SHADOW:
+    least = STRONGER * first.ink.level
+    if not _is_doubtful(first) or least > WHITE:
         return first
     try:
         second = _closely(grey, _ink_in_any_light)
     except BlankPicture:
         return first
-    return first if _is_doubtful(second) else second
+    return first if _is_doubtful(second) or second.ink.level < least else second
 
 
 def _is_doubtful(look: _Look) -> bool:
