@@ -56,7 +56,7 @@ def test_a_shadow_is_no_ink(mnist: Dataset, outline: list[tuple[int, int]], dark
 
 
 @pytest.mark.parametrize("softness", [1, 10, 30])
-@pytest.mark.parametrize("darkness", [0.15, 0.3])
+@pytest.mark.parametrize("darkness", [0.15, 0.3, 0.5])
 def test_a_digit_may_lie_across_a_shadows_edge(mnist: Dataset, darkness: float, softness: float) -> None:
     for image in mnist.x_test[:6]:
         assert_found(fit(page(image, shadow(ACROSS, darkness, softness))), image)

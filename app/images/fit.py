@@ -22,6 +22,7 @@ SMALL_DIGIT = 0.3  # of the picture: a smaller digit is looked at again, closer
 MARGIN = 0.35  # of the digit's size: so much of the paper around it is looked at again with it
 STROKE = 0.12  # of the picture: in the second look, strokes are narrower, and shadows wider
 STRONGER = 1.2  # times as strong as a shadow is the ink that is not seen for it
+MORE, HELD = 1.1, 0.9  # of the box of a part of a digit: the whole has so much more, with so much of the part in it
 BLANK_LEVEL = 8.0  # grey levels; weaker ink is none
 LOW_CONTRAST = 40.0  # grey levels
 
@@ -52,14 +53,36 @@ def fit(grey: Grey) -> Fitted:
 
     Raises: BlankPicture.
     """
-    grey, sheet = on_sheet(grey)
-    ink, digit, box = _found(grey)
-    image = as_mnist(ink, digit)
+    part, (left, top, _, _) = on_sheet(grey)
+    found = _found(part)
+    x0, y0, x1, y1 = found.box
+    found = found._replace(box=(left + x0, top + y0, left + x1, top + y1))
+    if part is not grey:
+        found = _beyond_the_sheet(grey, found)
+    image = as_mnist(found.ink, found.digit)
     if image is None:
         raise BlankPicture()
-    left, top = sheet[:2]
-    box = left + box[0], top + box[1], left + box[2], top + box[3]
-    return Fitted(image, box, ink.inverted, _warnings(ink, digit))
+    return Fitted(image, found.box, found.ink.inverted, _warnings(found.ink, found.digit))
+
+
+def _beyond_the_sheet(grey: Grey, found: _Look) -> _Look:
+    """More of the digit, where the edge of the sheet goes through it: it may be a shadow's, or the pen slipped off."""
+    try:
+        look = _closely(grey, _ink_in_any_light)
+    except BlankPicture:
+        return found
+    more = _area(look.box) > MORE * _area(found.box) and _shared(look.box, found.box) > HELD * _area(found.box)
+    same_paper = look.ink.inverted == found.ink.inverted
+    return look if more and same_paper and not _is_doubtful(look) else found
+
+
+def _area(box: Box) -> int:
+    return max(0, box[2] - box[0]) * max(0, box[3] - box[1])
+
+
+def _shared(one: Box, other: Box) -> int:
+    """The area that two boxes have in common."""
+    return _area((max(one[0], other[0]), max(one[1], other[1]), min(one[2], other[2]), min(one[3], other[3])))
 
 
 def _found(grey: Grey) -> _Look:
