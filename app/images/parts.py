@@ -95,6 +95,8 @@ def _unframed(parts: _Parts) -> _Parts:
     Digits have parts in their boxes, too, where they are broken or outlined; but these leave less room around them, or
     their outline is no convex one.
     """
+    if len(parts.ink) <= 2:  # one part, and what is no ink: most pictures
+        return parts
     frame = 1 + int((parts.boxes[1:, 2:] - parts.boxes[1:, :2]).prod(axis=1).argmax())
     left, top, right, bottom = parts.boxes[frame].tolist()
     held: NDArray[np.bool_] = ((parts.boxes - (left, top, right, bottom)) * (1, 1, -1, -1) > 0).all(axis=1)
