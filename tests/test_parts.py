@@ -74,6 +74,39 @@ def test_what_else_is_on_the_page_is_left_out(add: Callable[[Mask], None]) -> No
     assert not digit.cut
 
 
+def boxed(page: Mask) -> None:
+    cv2.rectangle(page, (18, 10), (95, 112), 255, 2)
+
+
+def circled(page: Mask) -> None:
+    cv2.ellipse(page, (56, 61), (53, 55), 3, 0, 360, 255, 2)
+
+
+@pytest.mark.parametrize("frame_it", [boxed, circled])
+def test_a_digit_in_a_drawn_frame_is_taken_without_it(frame_it: Callable[[Mask], None]) -> None:
+    page = np.zeros((120, 110), np.uint8)
+    frame_it(page)
+    digit = digit_on(five(page))
+    assert np.abs(np.array(digit.box) - alone().box).max() <= 1
+    assert not digit.several
+
+
+def test_what_a_digit_has_within_it_is_no_digit_in_a_frame() -> None:
+    outlined = np.zeros((120, 110), np.uint8)
+    cv2.ellipse(outlined, (55, 60), (28, 44), 0, 0, 360, 255, 2)
+    cv2.ellipse(outlined, (55, 60), (18, 34), 0, 0, 360, 255, 2)
+    dotted = np.zeros((120, 110), np.uint8)
+    cv2.ellipse(dotted, (55, 60), (28, 44), 0, 0, 360, 255, 5)
+    cv2.circle(dotted, (55, 60), 6, 255, -1)
+    broken = np.zeros((120, 110), np.uint8)
+    cv2.polylines(broken, [np.array([[50, 20], [30, 70], [80, 70]])], False, 255, 5)
+    cv2.line(broken, (66, 30), (60, 64), 255, 5)
+    for page in (outlined, dotted, broken):
+        digit = digit_on(page)
+        left, top, width, height = cv2.boundingRect(page)
+        assert digit.box == (left, top, left + width, top + height)
+
+
 def test_a_stroke_that_crosses_a_line_stays_whole() -> None:
     page = np.zeros((120, 110), np.uint8)
     cv2.line(page, (55, 20), (55, 100), 255, 7)

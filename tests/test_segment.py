@@ -10,6 +10,7 @@ import pytest
 from app.errors import BlankPicture, ServiceError, TooManyDigits
 from app.images import closeup
 from app.images.cuts import find_seams
+from app.images.flat import flat_ink
 from app.images.ink import Ink
 from app.images.normalize import Grey
 from app.images.rows import text_lines, usual_height
@@ -141,13 +142,12 @@ def test_what_is_full_of_ink_is_read_or_refused_in_bounded_time(name: str) -> No
 def test_a_picture_as_large_as_it_may_become_is_not_looked_at_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """Noise in a small picture: found by the fuzzer, which waited 2.2 s for four looks at six million pixels each."""
     looks: list[int] = []
-    flat_ink = closeup._flat_ink
 
     def counted(grey: Grey, dark: bool, widest: float) -> Ink:
         looks.append(grey.size)
         return flat_ink(grey, dark, widest)
 
-    monkeypatch.setattr(closeup, "_flat_ink", counted)
+    monkeypatch.setattr(closeup, "flat_ink", counted)
     with suppress(ServiceError):
         closeup.look_close(np.random.default_rng(1).integers(0, 256, (1600, 1600), np.uint8), dark=True)
     assert max(looks) > 0.9 * closeup.MOST_PIXELS

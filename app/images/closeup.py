@@ -8,11 +8,12 @@ from numpy.typing import NDArray
 
 from app.errors import BlankPicture
 from app.images.fit import BLANK_LEVEL
-from app.images.ink import Ink, measured
+from app.images.flat import flat_ink
+from app.images.ink import Ink
 from app.images.normalize import Grey
 from app.images.opencv import cv2
 from app.images.parts import without_lines
-from app.images.pixels import Floats
+from app.images.pixels import zoomed
 from app.images.rows import Boxes, usual_height
 from app.images.ruled import without_ruling
 
@@ -24,8 +25,6 @@ NEAR_ENOUGH = 0.3  # of the natural logarithm of the height: no other look for l
 
 STROKE_OF_PICTURE = 0.3  # of its shorter side: strokes are narrower, as long as the digits' height isn't known
 STROKE_OF_DIGIT = 0.6  # of its height: strokes and blobs are narrower, papers and shadows wider
-FINE = 12  # pixels that the widest stroke is reduced to, to look for the paper beside it
-DARKEST_PAPER = 64.0  # grey levels: on darker paper, dark ink isn't scaled up further
 
 MASK_FROM = 0.45  # of a full stroke: from here on a pixel is ink; with 0.35 more digits touch, with 0.5 more break
 SPECK = 0.008  # of the square of a digit's height: a piece with fewer pixels is none
@@ -63,13 +62,13 @@ def look_close(grey: Grey, dark: bool) -> CloseUp:
     Raises: BlankPicture.
     """
     zoom = min(1.0, (OVERVIEW_PIXELS / grey.size) ** 0.5)
-    ink = _flat_ink(_zoomed(grey, zoom), dark, STROKE_OF_PICTURE * min(grey.shape) * zoom)
+    ink = _ink(zoomed(grey, zoom), dark, STROKE_OF_PICTURE * min(grey.shape) * zoom)
     height = _height(_components(without_lines(_mask(ink))))
     closest = (MOST_PIXELS / grey.size) ** 0.5
     for _ in range(LOOKS):
         closer = min(DIGIT_HEIGHT / height * zoom, closest)
         height, zoom = height * closer / zoom, closer
-        ink = _flat_ink(_zoomed(grey, zoom), dark, STROKE_OF_DIGIT * height)
+        ink = _ink(zoomed(grey, zoom), dark, STROKE_OF_DIGIT * height)
         found = _components(without_ruling(_mask(ink), height))
         height = _height(found)
         if zoom == closest or abs(math.log(height / DIGIT_HEIGHT)) < NEAR_ENOUGH:
@@ -78,35 +77,11 @@ def look_close(grey: Grey, dark: bool) -> CloseUp:
     return CloseUp(ink, height, zoom, not dark, labels, boxes)
 
 
-def _zoomed(grey: Grey, zoom: float) -> Grey:
-    if zoom == 1:
-        return grey
-    size = max(1, round(grey.shape[1] * zoom)), max(1, round(grey.shape[0] * zoom))
-    return cv2.resize(grey, size, interpolation=cv2.INTER_AREA if zoom < 1 else cv2.INTER_CUBIC)
-
-
-def _flat_ink(grey: Grey, dark: bool, widest: float) -> Ink:
-    """The ink of `grey`, with all that is wider than `widest` pixels taken for its paper."""
-    light = 255 - grey if dark else grey
-    paper = _without_strokes(light, widest)
-    off = paper - light
-    if not dark:  # ink takes away a share of the light
-        off *= 255 / np.maximum(paper, DARKEST_PAPER)
-    ink = measured(cv2.GaussianBlur(off, (3, 3), 0), not dark)
+def _ink(grey: Grey, dark: bool, widest: float) -> Ink:
+    ink = flat_ink(grey, dark, widest)
     if ink.level < BLANK_LEVEL:
         raise BlankPicture()
     return ink
-
-
-def _without_strokes(light: Grey, widest: float) -> Floats:
-    """A morphological closing of the reduced picture, smoothed."""
-    reduction = max(1.0, widest / FINE)
-    small = cv2.medianBlur(_zoomed(light, 1 / reduction), 3)
-    side = int(widest / reduction) | 1
-    closed = cv2.morphologyEx(small, cv2.MORPH_CLOSE, np.ones((side, side), np.uint8))
-    size = light.shape[1], light.shape[0]
-    paper: Floats = cv2.resize(cv2.blur(closed, (3, 3)), size, interpolation=cv2.INTER_LINEAR).astype(np.float32)
-    return paper
 
 
 def _mask(ink: Ink) -> Grey:

@@ -1,13 +1,15 @@
 """Any picture of a digit → what MNIST would have made of it."""
 
+from collections.abc import Callable
 from math import ceil
 from typing import NamedTuple
 
 from app.errors import BlankPicture
 from app.images.box import Box
+from app.images.flat import strongest_ink
 from app.images.ink import Ink, find_ink
 from app.images.mnist import as_mnist
-from app.images.normalize import Grey
+from app.images.normalize import WHITE, Grey
 from app.images.opencv import cv2
 from app.images.parts import Digit, find_digit
 from app.images.pixels import shrink
@@ -18,6 +20,9 @@ TINY = 64  # pixels of the longer side: a smaller picture is enlarged, so that s
 ENLARGED = 2  # times
 SMALL_DIGIT = 0.3  # of the picture: a smaller digit is looked at again, closer
 MARGIN = 0.35  # of the digit's size: so much of the paper around it is looked at again with it
+STROKE = 0.12  # of the picture: in the second look, strokes are narrower, and shadows wider
+STRONGER = 1.2  # times as strong as a shadow is the ink that is not seen for it
+MORE, HELD = 1.1, 0.9  # of the box of a part of a digit: the whole has so much more, with so much of the part in it
 BLANK_LEVEL = 8.0  # grey levels; weaker ink is none
 LOW_CONTRAST = 40.0  # grey levels
 
@@ -35,38 +40,98 @@ class Fitted(NamedTuple):
     warnings: tuple[str, ...]
 
 
+class _Look(NamedTuple):
+    """The ink and the digit in a part of a picture, and the digit's `box` in pixels of the whole."""
+
+    ink: Ink
+    digit: Digit
+    box: Box
+
+
 def fit(grey: Grey) -> Fitted:
     """Finds the digit in `grey`, uint8 (height, width), and prepares it as MNIST's were.
 
     Raises: BlankPicture.
     """
-    grey, sheet = on_sheet(grey)
-    ink, digit, box = _look(grey, (0, 0, grey.shape[1], grey.shape[0]))
-    size = max(box[2] - box[0], box[3] - box[1])
-    if size < SMALL_DIGIT * max(grey.shape):
-        margin = round(MARGIN * size)
-        near = (box[0] - margin, box[1] - margin, box[2] + margin, box[3] + margin)
-        several, cut = digit.several, digit.cut
-        ink, digit, box = _look(grey, near)
-        digit = digit._replace(several=several, cut=cut)
-    image = as_mnist(ink, digit)
+    part, (left, top, _, _) = on_sheet(grey)
+    found = _found(part)
+    x0, y0, x1, y1 = found.box
+    found = found._replace(box=(left + x0, top + y0, left + x1, top + y1))
+    if part is not grey:
+        found = _beyond_the_sheet(grey, found)
+    image = as_mnist(found.ink, found.digit)
     if image is None:
         raise BlankPicture()
-    left, top = sheet[:2]
-    box = left + box[0], top + box[1], left + box[2], top + box[3]
-    return Fitted(image, box, ink.inverted, _warnings(ink, digit))
+    return Fitted(image, found.box, found.ink.inverted, _warnings(found.ink, found.digit))
 
 
-def _look(grey: Grey, part: Box) -> tuple[Ink, Digit, Box]:
-    """The ink and the digit in a part of `grey`, and the digit's box in pixels of `grey`."""
+def _beyond_the_sheet(grey: Grey, found: _Look) -> _Look:
+    """More of the digit, where the edge of the sheet goes through it: it may be a shadow's, or the pen slipped off."""
+    try:
+        look = _closely(grey, _ink_in_any_light)
+    except BlankPicture:
+        return found
+    more = _area(look.box) > MORE * _area(found.box) and _shared(look.box, found.box) > HELD * _area(found.box)
+    same_paper = look.ink.inverted == found.ink.inverted
+    return look if more and same_paper and not _is_doubtful(look) else found
+
+
+def _area(box: Box) -> int:
+    return max(0, box[2] - box[0]) * max(0, box[3] - box[1])
+
+
+def _shared(one: Box, other: Box) -> int:
+    """The area that two boxes have in common."""
+    return _area((max(one[0], other[0]), max(one[1], other[1]), min(one[2], other[2]), min(one[3], other[3])))
+
+
+def _found(grey: Grey) -> _Look:
+    """The digit of a whole picture.
+
+    What touches the border may be a shadow, and faint ink a bright spot that goes on around the digit. So both are
+    looked at again, with other eyes: a digit that these find whole, plain and of stronger ink is the better answer.
+    A digit that is cut off indeed has the same ink in their sight.
+    """
+    first = _closely(grey, find_ink)
+    least = STRONGER * first.ink.level
+    if not _is_doubtful(first) or least > WHITE:
+        return first
+    try:
+        second = _closely(grey, _ink_in_any_light)
+    except BlankPicture:
+        return first
+    return first if _is_doubtful(second) or second.ink.level < least else second
+
+
+def _is_doubtful(look: _Look) -> bool:
+    return look.digit.cut or look.ink.level < LOW_CONTRAST
+
+
+def _ink_in_any_light(work: Grey) -> Ink:
+    return strongest_ink(work, STROKE * max(work.shape))
+
+
+def _closely(grey: Grey, find: Callable[[Grey], Ink]) -> _Look:
+    """The digit of a picture, from near if it is small there."""
+    found = _look(grey, (0, 0, grey.shape[1], grey.shape[0]), find)
+    left, top, right, bottom = found.box
+    size = max(right - left, bottom - top)
+    if size >= SMALL_DIGIT * max(grey.shape):
+        return found
+    margin = round(MARGIN * size)
+    near = _look(grey, (left - margin, top - margin, right + margin, bottom + margin), find)
+    return near._replace(digit=near.digit._replace(several=found.digit.several, cut=found.digit.cut))
+
+
+def _look(grey: Grey, part: Box, find: Callable[[Grey], Ink]) -> _Look:
     left, top = max(0, part[0]), max(0, part[1])
     seen = grey[top : part[3], left : part[2]]
     work = _work(seen)
-    ink = find_ink(work)
+    ink = find(work)
     digit = find_digit(ink) if ink.level >= BLANK_LEVEL else None
     if digit is None:
         raise BlankPicture()
-    return ink, digit, _scaled(digit.box, work, seen, left, top)
+    return _Look(ink, digit, _scaled(digit.box, work, seen, left, top))
 
 
 def _scaled(box: Box, work: Grey, seen: Grey, left: int, top: int) -> Box:

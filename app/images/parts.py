@@ -21,6 +21,8 @@ GAP_AT_BORDER = 0.03  # the same, for a part that is cut by the picture's border
 OWN_HEIGHT, OWN_INK, OWN_OVERLAP = 0.6, 0.35, 0.3
 OWN_SPECK = 0.12  # of the main part's ink: a thin 1 beside a fat 0 has no more
 AT_BORDER, AT_BORDERS, FRAME = 0.3, 0.2, 0.1  # how much less such a part counts as the main one
+FRAMED = (0.3, 0.75)  # of a drawn frame's height: a digit in it is so tall
+CONVEX = 0.9  # of the hull of a drawn frame: its outline encloses as much
 OFF_CENTRE = 0.6  # how much less a part in a corner counts than one in the middle
 
 
@@ -52,7 +54,7 @@ def find_digit(ink: Ink) -> Digit | None:
     mask = without_lines(ink.mask)
     if not mask.any():
         return None
-    parts = _parts(mask, ink.strength)
+    parts = _unframed(_parts(mask, ink.strength))
     main = _main(parts, mask.shape)
     members, box = _joined(parts, main)
     chosen = np.zeros(len(parts.ink), np.uint8)
@@ -85,6 +87,37 @@ def _main(parts: _Parts, shape: tuple[int, ...]) -> int:
     weight = parts.ink * (1 - OFF_CENTRE * off_centre) * np.sqrt(sides.max(axis=1) / size.max())
     weight *= np.array([1, AT_BORDER, AT_BORDERS, FRAME, FRAME])[parts.edges]
     return 1 + int(weight[1:].argmax())
+
+
+def _unframed(parts: _Parts) -> _Parts:
+    """`parts`, where ink counts for nothing beside a digit that stands in a drawn circle or box.
+
+    Digits have parts in their boxes, too, where they are broken or outlined; but these leave less room around them, or
+    their outline is no convex one.
+    """
+    if len(parts.ink) <= 2:  # one part, and what is no ink: most pictures
+        return parts
+    frame = 1 + int((parts.boxes[1:, 2:] - parts.boxes[1:, :2]).prod(axis=1).argmax())
+    left, top, right, bottom = parts.boxes[frame].tolist()
+    held: NDArray[np.bool_] = ((parts.boxes - (left, top, right, bottom)) * (1, 1, -1, -1) > 0).all(axis=1)
+    held[0] = False
+    heights = held * (parts.boxes[:, 3] - parts.boxes[:, 1])
+    tallest = int(heights.argmax())
+    least, most = FRAMED
+    if not least * (bottom - top) < heights[tallest] < most * (bottom - top) or not _encloses(parts, frame, tallest):
+        return parts
+    return parts._replace(ink=np.where(held, parts.ink, 0.0))
+
+
+def _encloses(parts: _Parts, frame: int, other: int) -> bool:
+    """Whether the outline of a part is convex, up to the tremble of a hand, and has the middle of another in it."""
+    shape = (parts.labels == frame).astype(np.uint8)
+    corner = parts.place[1].start, parts.place[0].start
+    (outline,), _ = cv2.findContours(shape, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE, offset=corner)
+    if cv2.contourArea(outline) < CONVEX * cv2.contourArea(cv2.convexHull(outline)):
+        return False
+    x, y = parts.centres[other].tolist()
+    return bool(cv2.pointPolygonTest(outline, (x, y), False) > 0)
 
 
 def _joined(parts: _Parts, main: int) -> tuple[list[int], Box]:

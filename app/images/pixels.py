@@ -28,6 +28,14 @@ def shrink(pixels: Pixels, longest: int) -> Pixels:
     return reduced
 
 
+def zoomed(grey: Grey, zoom: float) -> Grey:
+    """`grey`, uint8 (height, width), at `zoom` times its size."""
+    if zoom == 1:
+        return grey
+    size = max(1, round(grey.shape[1] * zoom)), max(1, round(grey.shape[0] * zoom))
+    return cv2.resize(grey, size, interpolation=cv2.INTER_AREA if zoom < 1 else cv2.INTER_CUBIC)
+
+
 def quantile(values: NDArray[Any], share: float) -> float:
     """The value, of `values` (n,), n >= 1, that `share` of them lie below. Several times as fast as NumPy's own."""
     at = min(int(share * len(values)), len(values) - 1)
