@@ -5,17 +5,23 @@ import numpy as np
 from app.images.box import Box
 from app.images.normalize import Grey
 from app.images.opencv import cv2
-from app.images.pixels import shrink
+from app.images.pixels import quantile, shrink
 
-THUMBNAIL = 64  # pixels of the longer side on which a sheet is looked for
-SMALLEST = 16  # pixels of that thumbnail's shorter side
-BESIDE = 0.65  # of the sheet's brightness: what it lies on is darker than that, and shadows on it seldom are
+THUMBNAIL = 192  # pixels of the longer side on which a sheet is looked for
+SMALLEST = 16  # pixels of the shorter side
+NARROWEST = 0.25  # of the longer side: the shorter one
 BLACK = 8  # grey levels: darker than any table; it is the ground of a drawing
+BESIDE = 0.9  # of the sheet's brightness: what it lies on is darker than that
+WIDEST_STROKE = 0.14  # of the picture's longer side: what is dark and narrower is ink, and no table
 LEAST, MOST = 0.12, 0.95  # of the picture: the sheet's area
-STRAIGHT = 0.86  # of the smallest rectangle around it: a sheet fills as much
-WHOLE = 0.78  # of its hull: a sheet whose edge is crossed by ink fills as much
-LEAST_INK, MOST_INK = 0.005, 0.4  # of the sheet's area
-THICKEST = 0.25  # of the sheet's longer side: ink is thinner
+CORNERS = 7  # a sheet has as many at most: four, and one more for each that the picture's border cuts off; a spot more
+STRAIGHT = 0.013  # of the picture's longer side: the outline lies within so much of a line from corner to corner
+WHOLE = 0.9  # of its hull: a sheet fills as much when its ink is taken away
+NEAR, FAR = 0.034, 0.074  # of the picture's longer side: of two squares around a pixel of an edge
+STEP = 0.5  # of the difference between sheet and table: so much of it lies between half of NEAR on either side
+FAINTEST = 0.08  # of the sheet's brightness: the deepest ink takes away more
+LEAST_INK, MOST_INK = 0.001, 0.4  # of the sheet's area
+ELSEWHERE = 0.3  # of the sheet's ink: where more lies beside the sheet or across its edge, the edge is of a shadow
 
 
 def on_sheet(grey: Grey) -> tuple[Grey, Box]:
@@ -24,55 +30,104 @@ def on_sheet(grey: Grey) -> tuple[Grey, Box]:
     Within the box, what lies beside the sheet has its brightness. Without such a sheet: `grey` as it is.
     """
     height, width = grey.shape
-    small_sheet = _sheet(cv2.blur(shrink(grey, THUMBNAIL), (3, 3)))
+    small = cv2.blur(shrink(grey, THUMBNAIL), (3, 3))
+    small_sheet = _sheet(small) if _may_be_a_table(small) else None
     if small_sheet is None:
         return grey, (0, 0, width, height)
     sheet = cv2.resize(small_sheet, (width, height), interpolation=cv2.INTER_NEAREST)
     left, top, across, down = cv2.boundingRect(sheet)
     rows, columns = slice(top, top + down), slice(left, left + across)
-    part, on = grey[rows, columns], sheet[rows, columns] > 0
-    return np.where(on, part, np.uint8(np.median(part[on]))), (left, top, left + across, top + down)
+    paper = np.uint8(quantile(small[small_sheet > 0], 0.5))
+    return np.where(sheet[rows, columns] > 0, grey[rows, columns], paper), (left, top, left + across, top + down)
+
+
+def _may_be_a_table(small: Grey) -> bool:
+    """Whether one of the picture's corners is dark, but not black: beside a sheet one is. It costs next to nothing."""
+    if min(small.shape) < max(SMALLEST, NARROWEST * max(small.shape)):
+        return False
+    darkest = min(int(small[y, x]) for y in (0, -1) for x in (0, -1))
+    return BLACK < darkest < BESIDE * cv2.minMaxLoc(small)[1]
 
 
 def _sheet(small: Grey) -> Grey | None:
     """Where the sheet is, without its edge: uint8 (height, width), 1 or 0. None when there is none."""
-    if min(small.shape) < SMALLEST:
+    plain = _without_strokes(small)
+    _, bright = cv2.threshold(plain, 0, 1, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
+    table, paper = cv2.mean(plain, 1 - bright)[0], cv2.mean(plain, bright)[0]
+    sheet = _shape(bright) if BLACK < table < BESIDE * paper else None
+    if sheet is None or not _has_an_edge(plain, sheet, STEP * (paper - table)):
         return None
-    _, bright = cv2.threshold(small, 0, 1, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
-    beside = cv2.mean(small, 1 - bright)[0]
-    if not BLACK < beside < BESIDE * cv2.mean(small, bright)[0]:
-        return None
+    inner = _eroded(sheet, 3)
+    return inner if _is_written_on(inner, _ink(plain - small, inner, FAINTEST * paper)) else None
+
+
+def _without_strokes(small: Grey) -> Grey:
+    """A morphological closing. What is outside the picture counts as dark: a narrow strip of a table stays."""
+    width = _width(WIDEST_STROKE, small)
+    framed = cv2.copyMakeBorder(small, width, width, width, width, cv2.BORDER_CONSTANT, value=0)
+    closed = cv2.morphologyEx(framed, cv2.MORPH_CLOSE, np.ones((width, width), np.uint8))
+    return closed[width:-width, width:-width]
+
+
+def _shape(bright: Grey) -> Grey | None:
+    """The hull of the largest part of `bright`, as 1 or 0, when it is as a sheet's."""
     outline = max(cv2.findContours(bright, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)[0], key=cv2.contourArea)
     hull = cv2.convexHull(outline)
     area = cv2.contourArea(hull) + 1
-    if not LEAST < area / small.size < MOST or cv2.contourArea(outline) < WHOLE * area:
+    if not LEAST < area / bright.size < MOST or cv2.contourArea(outline) < WHOLE * area:
         return None
-    width, height = cv2.minAreaRect(outline)[1]
-    if area < STRAIGHT * width * height:
+    if len(cv2.approxPolyDP(hull, STRAIGHT * max(bright.shape), True)) > CORNERS:
         return None
-    sheet = np.zeros_like(small)
+    sheet = np.zeros_like(bright)
     cv2.drawContours(sheet, [hull], -1, 1, -1)
-    inner = _eroded(sheet, 5)
-    return inner if _has_an_edge(small, sheet) and _has_ink(inner, inner & (1 - bright)) else None
+    return sheet
 
 
-def _has_an_edge(small: Grey, sheet: Grey) -> bool:
-    """Whether the brightness falls at once where the sheet ends, and on all sides, as it does not where light fades."""
-    around = cv2.dilate(sheet, np.ones((7, 7), np.uint8)) - sheet
-    within = sheet - _eroded(sheet, 7)
-    if not around.any() or not within.any():
-        return False
-    return bool(np.median(small[around > 0]) <= BESIDE * np.median(small[within > 0]))
+def _has_an_edge(plain: Grey, sheet: Grey, step: float) -> bool:
+    """Whether the brightness falls by `step` at once where the sheet ends, as it does not where light fades."""
+    near, far = _width(NEAR, plain), _width(FAR, plain)
+    around = plain[(_dilated(sheet, far) - _dilated(sheet, near)) > 0]
+    within = plain[(_eroded(sheet, near) - _eroded(sheet, far)) > 0]
+    return bool(len(around) and len(within) and quantile(within, 0.5) - quantile(around, 0.5) > step)
 
 
-def _has_ink(sheet: Grey, ink: Grey) -> bool:
-    """Whether there is something written on it: a share of its area, in strokes."""
-    area = int(ink.sum())
+def _ink(off: Grey, sheet: Grey, faintest: float) -> Grey:
+    """Where strokes are, on the sheet or not: at least half as deep as the deepest on the sheet."""
+    deepest = max(faintest, cv2.minMaxLoc(off, mask=sheet)[1])
+    return cv2.threshold(off, deepest / 2, 1, cv2.THRESH_BINARY)[1]
+
+
+def _is_written_on(sheet: Grey, ink: Grey) -> bool:
+    """Whether ink is on the sheet, and hardly any beside it or, where the sheet is not seen whole, across its edge."""
+    written = ink & sheet
+    area = int(written.sum())
     if not LEAST_INK < area / max(1, int(sheet.sum())) < MOST_INK:
         return False
-    outline = area - int(_eroded(ink, 3).sum())
-    return 2 * area <= THICKEST * max(cv2.boundingRect(sheet)[2:]) * outline
+    beside = int((ink & (1 - _dilated(sheet, _width(NEAR, sheet)))).sum())
+    across = 0 if _is_surrounded(sheet) else _reaching(written, sheet - _eroded(sheet, 3))
+    return max(beside, across) <= ELSEWHERE * area
+
+
+def _is_surrounded(sheet: Grey) -> bool:
+    """Whether the table is seen on all sides: no shadow surrounds its light, so a digit may touch the edge."""
+    return not (sheet[[0, -1]].any() or sheet[:, [0, -1]].any())
+
+
+def _reaching(ink: Grey, edge: Grey) -> int:
+    """The area of those connected parts of `ink` that reach `edge`."""
+    labels = cv2.connectedComponents(ink)[1]
+    reaching = np.unique(labels[(edge & ink) > 0])
+    return int(np.isin(labels, reaching).sum()) if len(reaching) else 0
+
+
+def _width(share: float, picture: Grey) -> int:
+    """A `share` of the longer side, as an odd number of pixels: squares of it have a middle."""
+    return int(share * max(picture.shape)) | 1
 
 
 def _eroded(mask: Grey, width: int) -> Grey:
     return cv2.erode(mask, np.ones((width, width), np.uint8), borderValue=1)
+
+
+def _dilated(mask: Grey, width: int) -> Grey:
+    return cv2.dilate(mask, np.ones((width, width), np.uint8))
