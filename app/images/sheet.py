@@ -70,7 +70,7 @@ def _without_strokes(small: Grey) -> Grey:
 
 
 def _shape(bright: Grey) -> Grey | None:
-    """The hull of the largest part of `bright`, as 1 or 0, when it is as a sheet's."""
+    """The largest part of `bright`, without its holes, as 1 or 0, when it is as a sheet."""
     outline = max(cv2.findContours(bright, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)[0], key=cv2.contourArea)
     hull = cv2.convexHull(outline)
     area = cv2.contourArea(hull) + 1
@@ -79,7 +79,7 @@ def _shape(bright: Grey) -> Grey | None:
     if len(cv2.approxPolyDP(hull, STRAIGHT * max(bright.shape), True)) > CORNERS:
         return None
     sheet = np.zeros_like(bright)
-    cv2.drawContours(sheet, [hull], -1, 1, -1)
+    cv2.drawContours(sheet, [outline], -1, 1, -1)
     return sheet
 
 
