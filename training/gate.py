@@ -16,7 +16,6 @@ from training.evaluation import Evaluation
 from training.versions import evaluate, load_version
 
 Say = Callable[[str], None]
-FORCED = " It is published all the same, as --force says."
 
 
 def check(evaluation: Evaluation, models: Path, data: Dataset, force: bool, say: Say) -> None:
@@ -28,35 +27,33 @@ def check(evaluation: Evaluation, models: Path, data: Dataset, force: bool, say:
     uncertainty, unless `force`.
     """
     _check_guessing(evaluation, data, force, say)
-    for versions in (_same_data(models, data), _other_data(models, data)):
+    for versions, of_what in (
+        (_same_data(models, data), "of the same data"),
+        (_other_data(models, data), "of other data"),
+    ):
         found = _newest(versions, data, say)
         if found is not None:
-            _check_better(*found, evaluation, force, say)
+            version, old = found
+            _check_better(f"Version {version.name}, {of_what},", old, evaluation, force, say)
 
 
 def _check_guessing(evaluation: Evaluation, data: Dataset, force: bool, say: Say) -> None:
     share = np.bincount(evaluation.truth).max() / len(evaluation.truth)
-    if evaluation.accuracy > share:
-        return
-    sentence = (
-        f"It is right for {evaluation.accuracy:.2%} of the test pictures of {data.source}; who always answers the most "
-        f"frequent class is right for {share:.2%}."
-    )
-    if not force:
-        raise Refused(sentence)
-    say(sentence + FORCED)
+    if evaluation.accuracy <= share:
+        sentence = (
+            f"It is right for {evaluation.accuracy:.2%} of the test pictures of {data.source}; who always answers the "
+            f"most frequent class is right for {share:.2%}."
+        )
+        _refuse(sentence, force, say)
 
 
-def _newest(versions: Iterator[Path], data: Dataset, say: Say) -> tuple[str, Evaluation] | None:
-    """What it is called, and how good it is, of the first of `versions` that can be judged."""
+def _newest(versions: Iterator[Path], data: Dataset, say: Say) -> tuple[Path, Evaluation] | None:
+    """The first of `versions` that can be judged, and how good it is."""
     for version in versions:
         try:
-            old = evaluate(load_version(version), data.test)
+            return version, evaluate(load_version(version), data.test)
         except TrainingError as error:
             say(f"version {version.name} isn't compared with: {error}")
-            continue
-        of_what = "of the same data" if _is_of(data, version) else "of other data"
-        return f"Version {version.name}, {of_what},", old
     return None
 
 
@@ -66,9 +63,16 @@ def _check_better(name: str, old: Evaluation, new: Evaluation, force: bool, say:
         f"{name} is right for {old.accuracy:.2%} of the test pictures, this one for {new.accuracy:.2%}: "
         f"{in_points(comparison)}."
     )
-    if comparison.second_is_worse and not force:
+    if comparison.second_is_worse:
+        _refuse(sentence, force, say)
+    else:
+        say(sentence)
+
+
+def _refuse(sentence: str, force: bool, say: Say) -> None:
+    if not force:
         raise Refused(sentence)
-    say(sentence + (FORCED if comparison.second_is_worse else ""))
+    say(sentence + " It is published all the same, as --force says.")
 
 
 def check_classes(models: Path, data: Dataset) -> None:
@@ -76,14 +80,10 @@ def check_classes(models: Path, data: Dataset) -> None:
 
     Raises: TrainingError. No --force helps: other classes belong in another folder.
     """
-    for number in reversed(list_versions(models)):
-        try:
-            there = Metadata.read(models / str(number))
-        except ModelError:
-            continue
+    for version, there in _readable(models):
         if (there.labels, there.fits_digits) != (data.labels, data.fit == DIGITS):
             raise TrainingError(
-                f"Expected the classes of version {number} in {models}, {', '.join(there.labels)}; "
+                f"Expected the classes of version {version.name} in {models}, {', '.join(there.labels)}; "
                 f"got {', '.join(data.labels)}. Name another folder: --models DIR."
             )
         return
@@ -91,21 +91,23 @@ def check_classes(models: Path, data: Dataset) -> None:
 
 def _same_data(models: Path, data: Dataset) -> Iterator[Path]:
     """The folders of the versions with the data's hashes in their metadata, newest first."""
-    return (version for version in _readable(models) if _is_of(data, version))
+    return (version for version, metadata in _readable(models) if _is_of(data, metadata))
 
 
 def _other_data(models: Path, data: Dataset) -> Iterator[Path]:
     """The folders of the versions that are newer than the newest of the same data, newest first."""
-    return takewhile(lambda version: not _is_of(data, version), _readable(models))
+    newer = takewhile(lambda each: not _is_of(data, each[1]), _readable(models))
+    return (version for version, _ in newer)
 
 
-def _readable(models: Path) -> Iterator[Path]:
+def _readable(models: Path) -> Iterator[tuple[Path, Metadata]]:
+    """The folders of the versions whose metadata can be read, newest first."""
     for number in reversed(list_versions(models)):
+        version = models / str(number)
         with suppress(ModelError):
-            Metadata.read(models / str(number))
-            yield models / str(number)
+            yield version, Metadata.read(version)
 
 
-def _is_of(data: Dataset, version: Path) -> bool:
-    trained_on = Metadata.read(version).document.get("data")
+def _is_of(data: Dataset, metadata: Metadata) -> bool:
+    trained_on = metadata.document.get("data")
     return isinstance(trained_on, dict) and trained_on.get("sha256") == data.sha256
