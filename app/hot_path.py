@@ -66,9 +66,9 @@ class HotPath:
         await send({"type": "http.response.body", "body": body})
 
     def _fits(self, headers: dict[bytes, bytes]) -> bool:
-        length = headers.get(b"content-length", b"")
         if b"content-encoding" in headers:
             return False
+        length = headers.get(b"content-length", b"")
         # more than nine digits are large; and Python refuses to read thousands of them
         return length.isdigit() and len(length) <= 9 and int(length) <= self._max_bytes
 

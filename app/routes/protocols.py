@@ -26,7 +26,7 @@ from app.reader import Reader
 from app.routes.body import read_body
 from app.routes.dependencies import ReadyReader
 from app.routes.tensors import Input
-from app.routes.upload import SMALL_BYTES, expecting
+from app.routes.upload import SMALL_BYTES, check_not_packed, expecting
 from app.settings import Settings
 
 LABELS = ("stable", "latest")  # of the served version
@@ -61,9 +61,7 @@ Served = Annotated[Reader, Depends(named)]
 
 async def parsed_body(request: Request, reader: Reader, settings: Settings, parse: Callable[[bytes], T]) -> T:
     """What `parse` makes of the request's body. Raises: as `read_body` and `parse` do; BadTensors."""
-    encoding = request.headers.get("content-encoding", "identity")
-    if encoding.lower() != "identity":
-        raise BadTensors(f"Expected a body that is not compressed; received the Content-Encoding {encoding[:100]!r}.")
+    check_not_packed(request, BadTensors)
     # raw tensors behind the JSON are taken as they are; 1024 x 784 numbers as JSON take 50 ms
     of_json = request.headers.get("inference-header-content-length", "")
     is_raw = of_json.isdecimal() and len(of_json) <= 5

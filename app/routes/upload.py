@@ -40,7 +40,7 @@ async def one_picture(request: Request, settings: Settings) -> bytes:
 
     Raises: a ServiceError, when there is no picture, more than one, too many bytes, or another content type.
     """
-    _check_not_packed(request)
+    check_not_packed(request, UnknownFormat)
     content_type, kind = request.headers.get("content-type", ""), kind_of(request)
     if kind == FORM:
         with expecting(request):
@@ -64,7 +64,7 @@ async def many_pictures(request: Request, settings: Settings) -> list[bytes]:
 
     Raises: a ServiceError, as `one_picture`, and TooManyPictures.
     """
-    _check_not_packed(request)
+    check_not_packed(request, UnknownFormat)
     content_type, kind = request.headers.get("content-type", ""), kind_of(request)
     if kind != FORM:
         raise _wrong_type(kind, "/predict/batch -F files=@one.png -F files=@two.png", f"{FORM} or {OCTETS}")
@@ -81,7 +81,7 @@ async def raw_images(request: Request, settings: Settings) -> NDArray[np.uint8]:
 
     Raises: a ServiceError, when there is none, a part of one, or too many.
     """
-    _check_not_packed(request)
+    check_not_packed(request, UnknownFormat)
     body = await read_body(request, settings)
     if not body:
         raise NoPicture("Expected raw images of 28x28 = 784 bytes each; received an empty body.")
@@ -134,13 +134,11 @@ def _too_many_pictures(limit: int, received: str = "more") -> TooManyPictures:
     return TooManyPictures(f"Expected at most {limit} pictures in one request; received {received}.")
 
 
-def _check_not_packed(request: Request) -> None:
-    """Raises: UnknownFormat, when the body as a whole is compressed: pictures are already."""
+def check_not_packed(request: Request, error: type[ServiceError]) -> None:
+    """Raises: `error`, when the body as a whole is compressed: pictures are already."""
     encoding = request.headers.get("content-encoding", NOT_PACKED)
     if encoding.lower() != NOT_PACKED:
-        raise UnknownFormat(
-            f"Expected a body that is not compressed; received the Content-Encoding {encoding[:100]!r}."
-        )
+        raise error(f"Expected a body that is not compressed; received the Content-Encoding {encoding[:100]!r}.")
 
 
 def _wrong_type(kind: str, right_curl: str, expected: str) -> UnknownFormat:
