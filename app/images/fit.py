@@ -67,13 +67,11 @@ def fit(grey: Grey) -> Fitted:
 
 def _beyond_the_sheet(grey: Grey, found: _Look) -> _Look:
     """More of the digit, where the edge of the sheet goes through it: it may be a shadow's, or the pen slipped off."""
-    try:
-        look = _closely(grey, _ink_in_any_light)
-    except BlankPicture:
+    look = _in_any_light(grey)
+    if look is None or look.ink.inverted != found.ink.inverted:
         return found
     more = _area(look.box) > MORE * _area(found.box) and _shared(look.box, found.box) > HELD * _area(found.box)
-    same_paper = look.ink.inverted == found.ink.inverted
-    return look if more and same_paper and not _is_doubtful(look) else found
+    return look if more else found
 
 
 def _area(box: Box) -> int:
@@ -96,19 +94,21 @@ def _found(grey: Grey) -> _Look:
     least = STRONGER * first.ink.level
     if not _is_doubtful(first) or least > WHITE:
         return first
+    second = _in_any_light(grey)
+    return first if second is None or second.ink.level < least else second
+
+
+def _in_any_light(grey: Grey) -> _Look | None:
+    """The digit by the paper right beside its ink, if that finds one that isn't doubtful, too."""
     try:
-        second = _closely(grey, _ink_in_any_light)
+        look = _closely(grey, lambda work: strongest_ink(work, STROKE * max(work.shape)))
     except BlankPicture:
-        return first
-    return first if _is_doubtful(second) or second.ink.level < least else second
+        return None
+    return None if _is_doubtful(look) else look
 
 
 def _is_doubtful(look: _Look) -> bool:
     return look.digit.cut or look.ink.level < LOW_CONTRAST
-
-
-def _ink_in_any_light(work: Grey) -> Ink:
-    return strongest_ink(work, STROKE * max(work.shape))
 
 
 def _closely(grey: Grey, find: Callable[[Grey], Ink]) -> _Look:
