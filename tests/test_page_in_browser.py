@@ -220,6 +220,21 @@ def test_of_several_digits_all_are_read_when_asked_for(page: Page, complaints: l
     assert complaints == []
 
 
+def test_digits_that_come_when_the_sheet_is_cleared_are_not_shown(page: Page) -> None:
+    held: list[Route] = []
+    page.route("**/read", lambda route: held.append(route))
+    page.set_input_files("#choose-file", CHECKOUT / "tests" / "pictures" / "note.jpg")
+    page.get_by_role("button", name="Read all the digits").click()
+    expect(page.locator("#read-all")).to_be_disabled()
+    page.keyboard.press("Escape")
+    expect(page.locator("#sentence")).to_have_text("Nothing drawn yet")
+    with page.expect_response("**/read") as response:
+        held[0].continue_()
+    assert response.value.ok
+    page.evaluate("() => new Promise((resolve) => setTimeout(resolve, 200))")
+    expect(page.locator("#all-digits")).to_be_hidden()
+
+
 def test_a_problem_is_a_sentence_and_the_next_picture_is_read(page: Page, complaints: list[str]) -> None:
     page.set_input_files("#choose-file", [file_of(b"hello", "notes.txt")])
     expect(page.locator("#sentence")).to_have_text("Not a picture format that is read here")

@@ -5,10 +5,16 @@ import { ask } from "./key.js";
 const PAUSE_MS = 80; // between requests while one draws: faster than one can read, and easy on the service
 const PATIENCE_MS = 60_000; // for a large photo over a slow line
 
-const UNREACHABLE = {
+export const UNREACHABLE = {
   title: "The service can’t be reached",
   detail: "It may have been stopped. Whatever is drawn or chosen next is a new try.",
 };
+
+// What the service says to a picture, a Blob, at `path`.
+export function askAbout(path, picture) {
+  const headers = { "Content-Type": "application/octet-stream" }; // the service looks at the bytes, not at names
+  return ask(path, { method: "POST", headers, body: picture }, PATIENCE_MS);
+}
 
 export class Asking {
   #ways = ["explain", "predict"]; // the second for models that can't be explained
@@ -58,9 +64,7 @@ export class Asking {
 
   async #send(picture) {
     try {
-      const headers = { "Content-Type": "application/octet-stream" }; // the service looks at the bytes, not at names
-      const options = { method: "POST", headers, body: picture };
-      const response = await ask(`${this.#ways[0]}?preview=true`, options, PATIENCE_MS);
+      const response = await askAbout(`${this.#ways[0]}?preview=true`, picture);
       const document = await response.json();
       if (response.ok) return { answer: document };
       if (response.status === 501 && this.#ways.length > 1) {

@@ -1,6 +1,7 @@
 // The answer: a numeral, a sentence, bars, the picture that the network saw and what decided; or a problem.
 
 import { ask, hasKey } from "./key.js";
+import { forgetReading } from "./reading.js";
 import { percent, preparation, sentence, word } from "./words.js";
 
 const element = (id) => document.getElementById(id);
@@ -78,7 +79,8 @@ function show(state, numeral, text, detail) {
   element("numeral").classList.toggle("word", numeral.length > 2);
   element("sentence").textContent = text;
   element("detail").textContent = detail;
-  for (const id of ["warnings", "read-all", "all-digits"]) element(id).hidden = true;
+  element("warnings").hidden = true;
+  forgetReading();
   element("reasons").hidden = state !== "answer";
 }
 
