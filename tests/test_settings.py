@@ -4,7 +4,7 @@ import pytest
 from pydantic import ValidationError
 
 from app.settings import CHECKOUT, Settings, SettingsError, misspelt
-from tests.support import running_service
+from tests.support import LITERT, running_service
 
 
 def test_the_defaults_are_those_of_the_design() -> None:
@@ -67,7 +67,7 @@ def test_a_misspelt_variable_is_told_from_one_of_others() -> None:
 
 def test_a_misspelt_variable_is_warned_of(tmp_path: Path, tiny_models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DIGITS_API_KEY", "a key that opens nothing")
-    with running_service(tmp_path, "--engine", "litert", "--model-dir", str(tiny_models)) as service:
+    with running_service(tmp_path, *LITERT, "--model-dir", str(tiny_models)) as service:
         assert (
             "WARNING DIGITS_API_KEY is no setting of the service; is DIGITS_API_KEYS meant?" in service.log.read_text()
         )
