@@ -10,7 +10,7 @@ from app.images.ink import Ink
 from app.images.normalize import SIDE, Grey
 from app.images.opencv import cv2
 from app.images.parts import Digit
-from app.images.pixels import Floats
+from app.images.pixels import Floats, median
 from app.images.resemblance import LONGEST, MIDDLE
 
 FINE = 4  # times finer than the result is the canvas on which strokes are measured and mended
@@ -79,7 +79,7 @@ def _stroke_width(fine: Floats) -> float:
     """Twice the typical distance from the middle of a stroke to its edge, in pixels."""
     distances = cv2.distanceTransform((fine > 0.5).astype(np.uint8), cv2.DIST_L2, 3)
     middle = (distances == cv2.dilate(distances, NEAR)) & (distances > 0)
-    return 2 * float(np.median(distances[middle])) if middle.any() else 1.0
+    return 2 * median(distances[middle]) if middle.any() else 1.0
 
 
 def _centred(small: Floats) -> Grey:

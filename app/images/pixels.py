@@ -36,6 +36,12 @@ def zoomed(grey: Grey, zoom: float) -> Grey:
     return cv2.resize(grey, size, interpolation=cv2.INTER_AREA if zoom < 1 else cv2.INTER_CUBIC)
 
 
+def median(values: NDArray[Any]) -> float:
+    """The median of `values` (n,), n >= 1. A third of the time that NumPy's own takes for some hundred of them."""
+    ordered, half = np.sort(values), len(values) // 2
+    return float(ordered[half] + ordered[-1 - half]) / 2
+
+
 def quantile(values: NDArray[Any], share: float) -> float:
     """The value, of `values` (n,), n >= 1, that `share` of them lie below. Several times as fast as NumPy's own."""
     at = min(int(share * len(values)), len(values) - 1)
