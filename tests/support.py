@@ -27,9 +27,13 @@ from app.images.essentials import PNG_SIGNATURE
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 SHIPPED = CHECKOUT / "models" / "mnist_mlp"
+# What people read of the project: each file with its text, and all of them as one.
+DOCUMENTS = {
+    path: path.read_text(encoding="utf-8") for path in (CHECKOUT / "README.md", *(CHECKOUT / "docs").glob("*.md"))
+}
+MANUAL = "\n".join(DOCUMENTS.values())
 # The newest in README's table: what people have trained here since is not for the tests to judge.
-README = (CHECKOUT / "README.md").read_text(encoding="utf-8")
-SHIPPED_VERSIONS = dict(re.findall(r"^\| (\d+) \| `.*\| ([\d.]+)% \|$", README, re.M))
+SHIPPED_VERSIONS = dict(re.findall(r"^\| (\d+) \| `.*\| ([\d.]+)% \|$", MANUAL, re.M))
 SHIPPED_VERSION = max(map(int, SHIPPED_VERSIONS))
 SEVEN = CHECKOUT / "tests" / "pictures" / "seven.png"
 # An option of the service: it starts in 0.5 s, where TensorFlow takes 3. For tests of what is the same with either.

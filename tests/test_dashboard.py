@@ -9,7 +9,7 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.support import CHECKOUT, README
+from tests.support import CHECKOUT, MANUAL
 
 DASHBOARD: dict[str, Any] = json.loads((CHECKOUT / "deploy" / "grafana" / "digits.json").read_text(encoding="utf-8"))
 PANELS: list[dict[str, Any]] = DASHBOARD["panels"]
@@ -99,5 +99,5 @@ def test_a_query_asks_for_what_there_is(query: str, series: dict[str, set[str]])
 def test_it_has_every_metric() -> None:
     shown = set().union(*map(names_in, QUERIES))
     shown |= {re.sub(r"_(bucket|sum|count)$", "", name) for name in shown}
-    documented = set(re.findall(r"^\| `((?:digits|process)_\w+)` \|", README, re.M))
+    documented = set(re.findall(r"^\| `((?:digits|process)_\w+)` \|", MANUAL, re.M))
     assert documented - shown == {"process_virtual_memory_bytes"}  # TensorFlow maps much that it never touches

@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from app.telemetry.log import MAX_PATH, JsonFormatter, RequestLog, logging_config
-from tests.support import README, band, encode, running_service
+from tests.support import MANUAL, band, encode, running_service
 
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 TRACE_ID = "0af7651916cd43dd8448eb211c80319c"
@@ -134,7 +134,7 @@ def test_as_json_a_request_is_an_object_and_so_is_what_the_service_says(tmp_path
     assert all(set(each) == {"time", "level", "message"} for each in said)
     assert [each["message"].split()[0] for each in said] == ["listening", "ready:", "SIGTERM:", "stopped"]
     hot, thorough, nowhere = [each for each in documents if each["message"] == "request"][-3:]
-    example = json.loads(re.findall(r"```jsonl\n(.*)\n```", README)[0])
+    example = json.loads(re.findall(r"```jsonl\n(.*)\n```", MANUAL)[0])
     assert list(nowhere) == list(example)
     assert 0 < hot.pop("duration_ms") < 60_000
     expected: dict[str, object] = {

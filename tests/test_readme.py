@@ -1,4 +1,4 @@
-"""README is run: each command in it, each answer, each table and each figure."""
+"""README and docs/ are run: each command in them, each answer, each table and each figure."""
 
 import csv
 import itertools
@@ -19,17 +19,37 @@ from prometheus_client.parser import text_string_to_metric_families
 from app.access.keys import Keys
 from app.main import create_app
 from app.settings import Settings, default_of, variable
-from tests.support import CHECKOUT, README, SHIPPED, SHIPPED_VERSION, SHIPPED_VERSIONS, assert_same, free_port, waiting
+from tests.support import (
+    CHECKOUT,
+    DOCUMENTS,
+    MANUAL,
+    SHIPPED,
+    SHIPPED_VERSION,
+    SHIPPED_VERSIONS,
+    assert_same,
+    free_port,
+    waiting,
+)
 
-BLOCKS = re.findall(r"```(\w*)\n(.*?)```", README, re.S)
-COMMANDS = [line for language, text in BLOCKS if language == "sh" for line in text.splitlines()]
+BLOCKS = {path: re.findall(r"```(\w*)\n(.*?)```", text, re.S) for path, text in DOCUMENTS.items()}
+PAIRS = [pair for blocks in BLOCKS.values() for pair in itertools.pairwise(blocks)]
+COMMANDS = list(
+    dict.fromkeys(
+        line
+        for blocks in BLOCKS.values()
+        for language, text in blocks
+        if language == "sh"
+        for line in text.splitlines()
+    )
+)
 # an answer stands right after its request
 ANSWERS = {
     text.strip(): json.loads(following)
-    for (language, text), (kind, following) in itertools.pairwise(BLOCKS)
+    for (language, text), (kind, following) in PAIRS
     if (language, kind) == ("sh", "json")
 }
-ROWS = {text.strip(): following for (_, text), (kind, following) in itertools.pairwise(BLOCKS) if kind == "csv"}
+ROWS = {text.strip(): following for (_, text), (kind, following) in PAIRS if kind == "csv"}
+OTHERS = ("SECURITY.md", "CHANGELOG.md", "training/data/README.md")  # their links are looked at, too
 ELSEWHERE = {
     "make test": "is what runs this",
     "make bench": "takes minutes; tests/test_benchmarks.py runs a short one",
@@ -138,7 +158,7 @@ def rows_of(text: str) -> list[list[str | float]]:
 
 
 def test_the_script_prints_what_is_written(checkout: Path, port: int) -> None:
-    ((_, script), (_, printed)) = next(pair for pair in itertools.pairwise(BLOCKS) if pair[0][0] == "python")
+    ((_, script), (_, printed)) = next(pair for pair in PAIRS if pair[0][0] == "python")
     here = script.replace(":8000", f":{port}")
     result = subprocess.run([sys.executable, "-c", here], cwd=checkout, capture_output=True, text=True, check=True)
     assert result.stdout == printed
@@ -203,24 +223,24 @@ def test_the_table_of_settings_is_the_class() -> None:
     for name, field in Settings.model_fields.items():
         default = default_of(name).replace(str(CHECKOUT), "(checkout)")
         rows.append(f"| `{variable(name)}` | {default} | {field.description} |")
-    assert "\n".join(rows) in README
+    assert "\n".join(rows) in MANUAL
 
 
 def test_the_table_of_endpoints_is_the_applications() -> None:
     paths = create_app(Settings()).openapi()["paths"]
     served = {f"{method.upper()} {path}" for path, methods in paths.items() for method in methods}
-    assert set(re.findall(r"^\| `([A-Z]+ /[^`]*)`", README, re.M)) == served
+    assert set(re.findall(r"^\| `([A-Z]+ /[^`]*)`", MANUAL, re.M)) == served
 
 
 def test_the_table_of_statuses_names_those_that_are_documented() -> None:
     paths = create_app(Settings(api_keys=Keys(["a-key"]))).openapi()["paths"]
     documented = {s for methods in paths.values() for route in methods.values() for s in route["responses"]}
-    written = set(re.findall(r"\b([45]\d\d)\b", " ".join(re.findall(r"^\| ([45]\d\d[\d, ]*) \|", README, re.M))))
+    written = set(re.findall(r"\b([45]\d\d)\b", " ".join(re.findall(r"^\| ([45]\d\d[\d, ]*) \|", MANUAL, re.M))))
     assert written - {"405"} == documented - {"200", "500"}
 
 
 def prose() -> str:
-    return " ".join(README.split())
+    return " ".join(MANUAL.split())
 
 
 def test_the_table_of_metrics_is_what_is_counted(tiny_url: str) -> None:
@@ -229,7 +249,7 @@ def test_the_table_of_metrics_is_what_is_counted(tiny_url: str) -> None:
     for each in families:
         labels = {label for sample in each.samples for label in sample.labels} - {"le"}
         counted[each.name + "_total" * (each.type == "counter")] = (each.type, labels)
-    written = re.findall(r"^\| `((?:digits|process)_\w+)` \| (\w+) \| ([^|]*)\|", README, re.M)
+    written = re.findall(r"^\| `((?:digits|process)_\w+)` \| (\w+) \| ([^|]*)\|", MANUAL, re.M)
     assert {name: (kind, set(re.findall(r"\w+", labels))) for name, kind, labels in written} == counted
 
 
@@ -239,7 +259,7 @@ def test_the_table_of_speeds_is_from_the_results() -> None:
         ["git", "show", "HEAD:benchmarks/RESULTS.md"], cwd=CHECKOUT, capture_output=True, text=True, check=False
     )
     results = show.stdout or (CHECKOUT / "benchmarks" / "RESULTS.md").read_text(encoding="utf-8")
-    rows = re.findall(r"^\| (?:this service|reference|floor|tutorial|LitServe|BentoML|PyTriton).*$", README, re.M)
+    rows = re.findall(r"^\| (?:this service|reference|floor|tutorial|LitServe|BentoML|PyTriton).*$", MANUAL, re.M)
     assert len(rows) == 8
     for row in rows:
         assert row in results
@@ -259,12 +279,28 @@ def test_the_accuracies_are_those_of_the_shipped_versions() -> None:
 
 
 def test_nothing_waits_to_be_filled_in() -> None:
-    assert not re.findall(r"\b[A-Z]+_TABLE\b|@[A-Z]+@", README)
+    assert not re.findall(r"\b[A-Z]+_TABLE\b|@[A-Z]+@", MANUAL)
 
 
 def test_links_lead_somewhere() -> None:
-    for target in re.findall(r"\]\(([^)]+)\)", README):
-        if target.startswith("#"):
-            assert f"\n## {target[1:].replace('-', ' ')}\n".lower() in README.lower(), target
-        else:
-            assert (CHECKOUT / target).exists(), target
+    for document, text in (DOCUMENTS | {CHECKOUT / each: (CHECKOUT / each).read_text() for each in OTHERS}).items():
+        for target in re.findall(r"\]\(([^)]+)\)", text):
+            name, _, heading = target.partition("#")
+            path = (document.parent / name).resolve() if name else document
+            assert path.exists(), (document.name, target)
+            assert not heading or heading in headings(path.read_text(encoding="utf-8")), (document.name, target)
+
+
+def headings(text: str) -> set[str]:
+    """As links name them: in small letters, spaces as dashes, without what is neither."""
+    return {re.sub(r"[^\w -]", "", each.lower()).replace(" ", "-") for each in re.findall(r"^#+ (.+)$", text, re.M)}
+
+
+def test_readme_leads_to_every_document() -> None:
+    first, *others = DOCUMENTS
+    assert others
+    assert all(f"](docs/{each.name})" in DOCUMENTS[first] for each in others)
+
+
+def test_readme_is_short() -> None:
+    assert next(iter(DOCUMENTS.values())).count("\n") < 400

@@ -31,10 +31,10 @@ examples:
 A cluster is made by Ray's own command, on each machine with this checkout at the same place:
   .venv/bin/ray start --head --node-ip-address 10.0.0.1 --port 6379
   .venv/bin/ray start --address 10.0.0.1:6379
-Whoever reaches Ray's ports and has its token may do anything there: README says how to close them.
+Whoever reaches Ray's ports and has its token may do anything there: docs/ray.md says how to close them.
 
 Settings are those of `python -m app`, as options or in the environment; the option wins. --workers is the least number
-of replicas. Of what concerns connections, Ray's proxy has its own ways (README, Ray). Without --address it ends on
+of replicas. Of what concerns connections, Ray's proxy has its own ways (docs/ray.md). Without --address it ends on
 SIGTERM or Ctrl-C with status 0; it ends with status 2 when a setting, the address or the model folder is wrong."""
 NOT_HERE = {"max_connections", "head_seconds", "send_seconds", "drain_seconds"}
 

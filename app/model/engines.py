@@ -1,7 +1,7 @@
 """The engines: what can run a version of the model. One is chosen at start, and all else is the same with either.
 
 `tensorflow` is the default and the reference. `litert`, TensorFlow's runtime for finished models, takes a fifth of the
-memory and of the time to start (README, "Without TensorFlow").
+memory and of the time to start (docs/without-tensorflow.md).
 """
 
 from importlib import import_module

@@ -1,4 +1,4 @@
-"""What is counted, for Prometheus. README has a table of it, which a test compares.
+"""What is counted, for Prometheus. docs/operating.md has a table of it, which a test compares.
 
 To count is for the event loop's thread; `app.telemetry.cells` says what that buys.
 """
