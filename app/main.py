@@ -20,7 +20,7 @@ from app.model.model import Model
 from app.model.watch import Watch
 from app.process.lifecycle import Lifecycle
 from app.reader import Reader
-from app.routes import explain, health, metrics, model, open_inference, page, predict, read, tf_serving
+from app.routes import documentation, explain, health, metrics, model, open_inference, page, predict, read, tf_serving
 from app.routes.body import ARRIVING_BYTES, Arriving
 from app.settings import Settings
 from app.telemetry import metrics as telemetry
@@ -69,6 +69,8 @@ def create_app(settings: Settings, lifecycle: Lifecycle | None = None) -> FastAP
         summary="Reads handwritten digits: a picture in, the digit and its probabilities out.",
         version=__version__,
         lifespan=lifespan,
+        docs_url=None,  # FastAPI's own loads swagger-ui from elsewhere; app.routes.documentation doesn't
+        redoc_url=None,
         redirect_slashes=False,  # a redirect would name whatever host the client claims to have called
     )
     app.state.settings = settings
@@ -79,7 +81,7 @@ def create_app(settings: Settings, lifecycle: Lifecycle | None = None) -> FastAP
     app.state.not_ready = NotReady.example
     app.state.arriving = Arriving(max(ARRIVING_BYTES, settings.max_upload_bytes))
     problems.install(app)
-    rooms = (page, predict, read, explain, model, health, metrics, open_inference, tf_serving)
+    rooms = (page, documentation, predict, read, explain, model, health, metrics, open_inference, tf_serving)
     app.state.methods = problems.methods_by_path(room.router for room in rooms)
     for room in rooms:
         app.include_router(room.router)

@@ -20,12 +20,6 @@ def paths(client: httpx.Client) -> dict[str, Any]:
     return paths
 
 
-def test_the_page_is_there(client: httpx.Client) -> None:
-    response = client.get("/docs")
-    assert response.status_code == 200
-    assert "text/html" in response.headers["Content-Type"]
-
-
 @pytest.mark.parametrize(
     ("method", "path", "statuses"),
     [

@@ -75,12 +75,6 @@ def test_every_file_that_is_named_is_there_and_none_is_from_elsewhere(client: ht
         assert not re.search(r'<style|\sstyle="|\son\w+="|<script(?! type="module" src)', text), name
 
 
-def test_the_documentation_has_its_own_page_still(client: httpx.Client) -> None:
-    response = client.get("/docs")
-    assert response.status_code == 200
-    assert "Content-Security-Policy" not in response.headers
-
-
 def test_the_picture_of_the_page_for_readme_is_there_and_light() -> None:
     assert PICTURE.read_bytes().startswith(b"\x89PNG")
     assert PICTURE.stat().st_size <= MAX_BYTES

@@ -10,15 +10,15 @@ from app.problems import answer_to
 from app.telemetry.request_id import request_id
 
 # Whatever isn't named here takes a key, also what is added one day.
-OPEN = frozenset(("/", "/docs", "/redoc", "/openapi.json"))
+OPEN = frozenset(("/", "/docs", "/openapi.json"))
 OPEN |= {"/livez", "/readyz", "/health", "/healthz", "/v2/health/live", "/v2/health/ready"}
-OPEN_FOLDER = "/page/"
+OPEN_FOLDERS = ("/page/", "/docs/")
 METRICS = "/metrics"
 
 
 def is_open(path: str, metrics_are_open: bool) -> bool:
     """Whether everybody may ask for it."""
-    return path in OPEN or path.startswith(OPEN_FOLDER) or (metrics_are_open and path == METRICS)
+    return path in OPEN or path.startswith(OPEN_FOLDERS) or (metrics_are_open and path == METRICS)
 
 
 class Entrance:

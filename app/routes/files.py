@@ -1,12 +1,14 @@
 """Files as browsers get them: with a type, a tag, and headers that let them do nothing else."""
 
 import hashlib
+from collections.abc import AsyncIterator
 from typing import NamedTuple
 
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 
 HTML = "text/html; charset=utf-8"
+PIECE = 65536  # bytes of a file that wait at most for a client that doesn't take them
 HEADERS = {
     "Referrer-Policy": "no-referrer",
     "X-Frame-Options": "DENY",  # for browsers that don't know frame-ancestors
@@ -36,4 +38,10 @@ def respond(request: Request, file: File) -> Response:
     headers = HEADERS | {"Content-Security-Policy": file.policy, "ETag": file.tag}
     if file.tag in request.headers.get("if-none-match", ""):  # one tag or several, W/ before it or not
         return Response(status_code=304, headers=headers)
-    return Response(file.content, media_type=file.content_type, headers=headers)
+    headers["Content-Length"] = f"{len(file.content)}"
+    return StreamingResponse(_in_pieces(file.content), media_type=file.content_type, headers=headers)
+
+
+async def _in_pieces(content: bytes) -> AsyncIterator[bytes]:
+    for start in range(0, len(content), PIECE):
+        yield content[start : start + PIECE]
