@@ -26,6 +26,7 @@ if [ ! -x .venv/bin/uv ]; then
     echo "Python's venv module is missing for $python: install it (Debian, Ubuntu: apt-get install python3-venv)" >&2
     exit 1
   fi
+  echo "Setting up .venv, this once: a minute or two, by the network." >&2
   "$python" -m venv --clear .venv
   .venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r "$here/uv.txt"
 fi

@@ -27,7 +27,7 @@ def main() -> None:
 
 def take(browser: Browser, url: str) -> bytes:
     """The page with a drawn digit and its answer, as PNG."""
-    page = browser.new_page(viewport={"width": 1100, "height": 1010}, device_scale_factor=1.5)
+    page = browser.new_page(viewport={"width": 1100, "height": 1050}, device_scale_factor=1.5)
     page.goto(url)
     draw(page, DIGITS[3])
     expect(page.locator("#status")).to_have_text(re.compile("^Three"))

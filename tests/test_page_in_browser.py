@@ -211,6 +211,7 @@ def test_of_several_digits_all_are_read_when_asked_for(page: Page, complaints: l
     expect_answer(page, 7)
     expect(page.locator("#read-all")).to_be_hidden()
     page.set_input_files("#choose-file", CHECKOUT / "tests" / "pictures" / "note.jpg")
+    expect(page.locator("#warnings")).to_have_text("There seem to be several digits; the largest was read.")
     page.get_by_role("button", name="Read all the digits").click()
     expect(page.locator("#all-digits")).to_have_text("30174\n62895")
     assert axe_violations(page) == []
@@ -233,6 +234,19 @@ def test_digits_that_come_when_the_sheet_is_cleared_are_not_shown(page: Page) ->
     assert response.value.ok
     page.evaluate("() => new Promise((resolve) => setTimeout(resolve, 200))")
     expect(page.locator("#all-digits")).to_be_hidden()
+
+
+def test_no_picture_stands_beside_the_answer_to_another(page: Page) -> None:
+    page.set_input_files("#choose-file", SEVEN)
+    expect_answer(page, 7)
+    held: list[Route] = []
+    page.route("**/explain*", lambda route: held.append(route))
+    page.set_input_files("#choose-file", CHECKOUT / "tests" / "pictures" / "card.jpg")
+    expect(page.locator("#sentence")).to_have_text("Reading …")
+    expect(page.locator("#numeral")).to_be_empty()
+    expect(page.locator("#reasons")).to_be_hidden()
+    held[0].continue_()
+    expect_answer(page, 5)
 
 
 def test_a_problem_is_a_sentence_and_the_next_picture_is_read(page: Page, complaints: list[str]) -> None:
@@ -349,6 +363,42 @@ def test_on_small_screens_nothing_is_cut_off_or_too_small_for_a_finger(open_page
         assert box["height"] >= 44, target.inner_text()
 
 
+@pytest.mark.parametrize("width", [320, 360, 740, 1100])
+def test_with_text_twice_as_large_nothing_is_cut_off(open_page: Open, complaints: list[str], width: int) -> None:
+    page = open_page(viewport={"width": width, "height": 740})
+    page.evaluate("() => { document.documentElement.style.fontSize = '200%' }")
+    draw(page, DIGITS[8])
+    expect_answer(page, 8)
+    page.get_by_text("The same with curl").click()
+    assert not beyond_the_edge(page)
+    page.set_input_files("#choose-file", CHECKOUT / "tests" / "pictures" / "note.jpg")
+    page.get_by_role("button", name="Read all the digits").click()
+    expect(page.locator("#all-digits")).to_be_visible()
+    assert not beyond_the_edge(page)
+    page.set_input_files("#choose-file", [file_of(b"hello", "notes.txt")])
+    expect(page.locator("#answer")).to_have_attribute("data-state", "problem")
+    assert not beyond_the_edge(page)
+    complaints.clear()
+
+
+def beyond_the_edge(page: Page) -> list[str]:
+    """What sticks out of the window at its right, but for the line that scrolls by itself."""
+    found: list[str] = page.evaluate(
+        """() => [...document.querySelectorAll("body *:not(pre *)")]
+            .filter((each) => each.getBoundingClientRect().right > innerWidth + 0.5)
+            .map((each) => each.outerHTML)"""
+    )
+    return found
+
+
+def test_the_sheet_leaves_room_to_scroll_by(open_page: Open) -> None:
+    # a finger on it draws
+    page = open_page(**PHONE | {"viewport": {"width": 740, "height": 360}})
+    box = page.locator("#sheet").bounding_box()
+    assert box is not None
+    assert 190 < box["height"] < 330
+
+
 def test_dark_mode_and_still_mode_are_heeded(open_page: Open) -> None:
     light, dark = open_page(), open_page(color_scheme="dark", reduced_motion="reduce")
     ground = "() => getComputedStyle(document.body).backgroundColor"
@@ -356,3 +406,10 @@ def test_dark_mode_and_still_mode_are_heeded(open_page: Open) -> None:
     moving = "each => getComputedStyle(each).transitionDuration"
     assert light.locator(".fill").first.evaluate(moving) != "0s"
     assert dark.locator(".fill").first.evaluate(moving) == "0s"
+
+
+def test_without_scripts_it_says_what_to_do_and_offers_nothing_that_does_not_work(open_page: Open) -> None:
+    page = open_page(java_script_enabled=False)
+    expect(page.locator(".noscript")).to_contain_text("curl -F file=@picture.png")
+    expect(page.locator("button:visible")).to_have_count(0)
+    expect(page.locator("#sheet")).to_be_hidden()

@@ -22,8 +22,10 @@ export class Asking {
   #subject = null; // what is asked about: answers about anything else come too late
   #next = null;
   #busy = false;
+  #answered = null; // the subject of the answer that is shown
 
-  // `answered(answer)`, `refused(problem)` and `waiting(isWaiting)` are told what becomes of the questions.
+  // `answered(answer)`, `refused(problem)` and `waiting(isWaiting, isNew)` are told what becomes of the questions;
+  // `isNew`: what is shown is of something else.
   constructor(callbacks) {
     this.#callbacks = callbacks;
   }
@@ -38,7 +40,7 @@ export class Asking {
 
   // Drops what waits, and the answer to what is under way.
   forget() {
-    this.#subject = this.#next = null;
+    this.#subject = this.#next = this.#answered = null;
     this.#callbacks.waiting(false);
   }
 
@@ -47,10 +49,11 @@ export class Asking {
     while (this.#next) {
       const [subject, makePicture] = [this.#subject, this.#next];
       this.#next = null;
-      this.#callbacks.waiting(true);
+      this.#callbacks.waiting(true, subject !== this.#answered);
       const { answer, problem, retryAfter } = await this.#send(await makePicture());
       if (!this.#next) this.#callbacks.waiting(false);
       if (subject === this.#subject) {
+        this.#answered = subject;
         // an answer that is overtaken already is still the best there is; a problem that is overtaken may be none
         if (answer) this.#callbacks.answered(answer);
         else if (!this.#next) this.#callbacks.refused(problem);

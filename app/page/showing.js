@@ -26,21 +26,27 @@ export function showProblem({ title, detail }) {
   fillBars([]);
 }
 
-export function showBusy(isBusy) {
+export function showBusy(isBusy, isNew) {
   clearTimeout(busy);
   answerPart.setAttribute("aria-busy", isBusy);
   if (!isBusy) return;
-  busy = setTimeout(() => {
-    if (answerPart.dataset.state === "blank") show("blank", "", "Reading …", "");
-  }, BUSY_MS);
+  if (isNew) busy = setTimeout(showReading, BUSY_MS);
+}
+
+function showReading() {
+  show("blank", "", "Reading …", "");
+  announce("");
+  fillBars([]);
 }
 
 export function showAnswer(answer) {
   show("answer", answer.label, sentence(answer), "");
-  announce(`${sentence(answer)}. ${answer.picture.warnings.join(" ")}`.trim());
+  // for some there is a button here, and no need to know its path
+  const warnings = answer.picture.warnings.map((text) => text.replace(/ POST \S+ .*/, ""));
+  announce(`${sentence(answer)}. ${warnings.join(" ")}`.trim());
   labels[answer.digit] = answer.label;
   fillBars(answer.probabilities, answer.digit);
-  showWarnings(answer.picture.warnings);
+  showWarnings(warnings);
   showReasons(answer);
   if (model?.name !== answer.model.name || model?.version !== answer.model.version) showModel();
 }
