@@ -8,6 +8,7 @@ from app.settings import Settings, default_of, option, variable
 
 def add_settings(parser: argparse.ArgumentParser, without: Container[str] = ()) -> None:
     """An option for each field of Settings but those in `without`; None, where it isn't given."""
+    parser.usage = "%(prog)s [OPTION ...]"  # two dozen names would be twenty lines before anything is said
     for name, field in Settings.model_fields.items():
         if name not in without:
             parser.add_argument(

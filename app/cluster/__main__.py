@@ -98,7 +98,6 @@ def _logging() -> dict[str, object]:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m app.cluster",
-        usage="%(prog)s [OPTION ...]",
         description="Serves a handwritten-digit model over HTTP, by replicas on Ray.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
