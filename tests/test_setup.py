@@ -1,9 +1,11 @@
 """Setting up: what is missing is said in one sentence, and nothing is done twice."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 
@@ -92,3 +94,26 @@ def test_training_brings_no_package_into_the_service() -> None:
         "sys.exit(f'imported: {bad}' if bad else 0)"
     )
     subprocess.run([sys.executable, "-c", script], cwd=CHECKOUT, check=True)
+
+
+def test_a_wheel_has_all_that_the_service_and_the_training_are_made_of(tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    for name in ("app", "training"):
+        shutil.copytree(CHECKOUT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(CHECKOUT / name, source)
+    files = {f"{each.relative_to(source)}" for each in source.rglob("*/*") if each.is_file()}
+    command = [
+        "-m",
+        "pip",
+        "wheel",
+        "--quiet",
+        "--no-deps",
+        "--no-build-isolation",
+        "--wheel-dir",
+        str(tmp_path),
+        str(source),
+    ]
+    subprocess.run([sys.executable, *command], check=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    assert files <= set(ZipFile(wheel).namelist())
