@@ -146,7 +146,7 @@ def test_a_photo_is_shown_with_a_box_round_its_ink(page: Page) -> None:
     page.set_input_files("#choose-file", [file_of(photo_of_seven())])
     expect_answer(page, 7)
     page.locator("#photo-image").evaluate("each => each.decode()")
-    frame, box = page.locator("#photo-image").bounding_box(), page.locator("#photo-box").bounding_box()
+    frame, box = page.locator("#photo-image").bounding_box(), page.locator(".box").bounding_box()
     assert frame is not None
     assert box is not None
     scale = 800 / frame["width"]
@@ -214,10 +214,12 @@ def test_of_several_digits_all_are_read_when_asked_for(page: Page, complaints: l
     expect(page.locator("#warnings")).to_have_text("There seem to be several digits; the largest was read.")
     page.get_by_role("button", name="Read all the digits").click()
     expect(page.locator("#all-digits")).to_have_text("30174\n62895")
+    expect(page.locator(".box")).to_have_count(10)
     assert axe_violations(page) == []
     page.set_input_files("#choose-file", SEVEN)
     expect_answer(page, 7)
     expect(page.locator("#all-digits")).to_be_hidden()
+    expect(page.locator(".box")).to_have_count(0)  # the ink is the picture as it is
     assert complaints == []
 
 

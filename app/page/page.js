@@ -7,7 +7,7 @@ import { allowQuestion } from "./key.js";
 import { watchForPictures } from "./pictures.js";
 import { offerReading } from "./reading.js";
 import { showAnswer, showBlank, showBusy, showModel, showProblem } from "./showing.js";
-import { placeBox, showPhoto, showSheet } from "./sheet.js";
+import { placeBoxes, showPhoto, showSheet } from "./sheet.js";
 import { offerCurl } from "./curl.js";
 
 const element = (id) => document.getElementById(id);
@@ -16,7 +16,7 @@ const canvas = element("drawing");
 const asking = new Asking({
   answered(answer) {
     showAnswer(answer);
-    placeBox(answer.picture);
+    placeBoxes(answer.picture.box ? [answer.picture.box] : [], answer.picture);
     offerReading(answer.picture.warnings, () => history.now.photo ?? toPng(history.now.strokes));
   },
   refused: showProblem,

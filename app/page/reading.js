@@ -1,6 +1,7 @@
 // All digits of a picture, line by line, for whom its answer says that there are several.
 
 import { askAbout, UNREACHABLE } from "./asking.js";
+import { placeBoxes } from "./sheet.js";
 
 const element = (id) => document.getElementById(id);
 const button = element("read-all");
@@ -22,19 +23,21 @@ export function offerReading(warnings, makePicture) {
 async function readAll(makePicture) {
   const mine = asked;
   button.disabled = true;
-  const said = await read(makePicture);
+  const { text, digits, picture } = await read(makePicture);
   if (mine !== asked) return;
   button.disabled = false;
-  found.textContent = said;
+  found.textContent = text;
   found.hidden = false;
+  if (digits) placeBoxes(digits.map((digit) => digit.box), picture);
 }
 
+// The answer, or in place of its text the reason why there is none.
 async function read(makePicture) {
   try {
     const response = await askAbout("read", await makePicture());
     const document = await response.json();
-    return response.ok ? document.text : document.detail;
+    return response.ok ? document : { text: document.detail };
   } catch {
-    return `${UNREACHABLE.title}.`;
+    return { text: `${UNREACHABLE.title}.` };
   }
 }

@@ -1,4 +1,4 @@
-// What lies on the sheet: nothing but a hint, a drawing, or a photo with a box round what was read.
+// What lies on the sheet: nothing but a hint, a drawing, or a photo with boxes round what was read.
 
 const element = (id) => document.getElementById(id);
 const SMALL = 96; // pixels: smaller pictures are enlarged, each pixel a square
@@ -14,7 +14,7 @@ export function showPhoto(photo) {
   const image = element("photo-image");
   if (address) URL.revokeObjectURL(address);
   address = photo && URL.createObjectURL(photo);
-  element("photo-box").hidden = true;
+  element("photo-boxes").replaceChildren();
   element("photo-unshown").hidden = true;
   image.parentElement.hidden = !photo;
   if (!photo) {
@@ -31,15 +31,18 @@ export function showPhoto(photo) {
   image.src = address;
 }
 
-// `picture.box` is left, top, right, bottom in pixels of the upright picture.
-export function placeBox({ box, width, height }) {
-  const mark = element("photo-box");
-  mark.hidden = !box;
-  if (!box) return;
-  const [left, top, right, bottom] = box;
+// Each box is left, top, right, bottom in pixels of the upright picture, which is `width` by `height`.
+export function placeBoxes(boxes, { width, height }) {
+  element("photo-boxes").replaceChildren(...boxes.map((box) => markOf(box, width, height)));
+}
+
+function markOf([left, top, right, bottom], width, height) {
+  const mark = document.createElement("div");
+  mark.className = "box";
   const percent = (part, whole) => `${(100 * part) / whole}%`;
   mark.style.left = percent(left, width);
   mark.style.top = percent(top, height);
   mark.style.width = percent(right - left, width);
   mark.style.height = percent(bottom - top, height);
+  return mark;
 }
