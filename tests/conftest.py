@@ -19,6 +19,7 @@ from app.model.engines import EngineName
 from app.model.model import Model
 from app.process.server import configure
 from app.settings import Settings
+from tests.schedule import FileScheduling, longest_first
 from tests.support import SHIPPED, SHIPPED_VERSION, waiting
 from training.convert import convert
 from training.dataset import Dataset, load
@@ -60,6 +61,17 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 def pytest_testnodedown(node: Any) -> None:
     missing = node.config.stash.setdefault(MISSING, [])
     missing += getattr(node, "workeroutput", {}).get("missing", [])  # none of one that crashed
+
+
+@pytest.hookimpl(trylast=True)  # after pytest's own order, which has all of one engine first
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    longest_first(items)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> FileScheduling:
+    config.option.loadscopereorder = False  # by the number of tests, which says nothing of the time they take
+    return FileScheduling(config, log)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

@@ -28,8 +28,6 @@ from app.wire.connection import Connection
 from benchmarks.crowd import Crowd, predict
 from tests.support import CHECKOUT, LITERT, Service, band, encode, running_service, waiting, workers_of
 
-pytestmark = pytest.mark.alone
-
 PICTURE = encode(band(7))
 REQUEST = predict(PICTURE)
 HEAD = REQUEST.removesuffix(PICTURE)
