@@ -300,12 +300,12 @@ def test_one_that_takes_anothers_place_loads_before_it_answers(
     assert lifecycle.heard[0] > 0  # and gives signs of life meanwhile
 
 
+@pytest.mark.alone
 def test_a_worker_that_hangs_is_replaced_and_one_that_dies_again_and_again_later_each_time(
     tmp_path: Path, tiny_models: Path
 ) -> None:
-    service = impatient(tmp_path, tiny_models)
-    log = service.log
-    try:
+    with impatient(tmp_path, tiny_models) as service:
+        log = service.log
         first = workers_of(service)[1]
         os.kill(first, signal.SIGSTOP)
         for count in range(1, 4):
@@ -313,15 +313,16 @@ def test_a_worker_that_hangs_is_replaced_and_one_that_dies_again_and_again_later
                 if log.read_text().count("ended by SIGKILL") == count and len(workers := workers_of(service)) == 2:
                     break
             os.kill(workers[-1], signal.SIGKILL)
-    finally:
-        assert service.stop(signal.SIGTERM) == 0
     assert f"worker 2 ({first}) has not been heard of for {SILENCE_SECONDS} s, and is killed" in log.read_text()
     endings = re.findall(r"worker 2 .*takes its place(.*)", log.read_text())
     assert endings[:3] == ["", " in 1 s", " in 2 s"]
 
 
-def impatient(folder: Path, models: Path) -> Service:
-    """The service with two workers, the first in a group of its own, who are expected to give signs of life sooner."""
+@contextmanager
+def impatient(folder: Path, models: Path) -> Iterator[Service]:
+    """The service with two workers, the first in a group of its own, who are expected to give signs of life sooner; it
+    is stopped at the end.
+    """
     script = (
         "import sys\nfrom app.process import workers\n"
         f"workers.SILENCE_SECONDS, workers.LOOK_SECONDS = {SILENCE_SECONDS}, 2\n"
@@ -332,31 +333,36 @@ def impatient(folder: Path, models: Path) -> Service:
         options = [*LITERT, "--port", "0", "--workers", "2", "--model-dir", str(models)]
         command = [sys.executable, "-c", script, *options]
         process = subprocess.Popen(command, cwd=CHECKOUT, stderr=file, text=True, start_new_session=True)
-    for _ in waiting("both workers"):
-        if log.read_text().count(" ready: ") == 2:
-            break
-    return Service(process, re.search(r"listening on (http://[\w.:]+)", log.read_text())[1], log)  # type: ignore[index]
-
-
-def test_who_was_stopped_with_all_others_is_not_taken_for_one_that_hangs(tmp_path: Path, tiny_models: Path) -> None:
-    service = impatient(tmp_path, tiny_models)
     try:
+        for _ in waiting("both workers"):
+            if log.read_text().count(" ready: ") == 2:
+                break
+        service = Service(process, re.search(r"listening on (http://[\w.:]+)", log.read_text())[1], log)  # type: ignore[index]
+        yield service
+        assert service.stop(signal.SIGTERM) == 0
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+@pytest.mark.alone
+def test_who_was_stopped_with_all_others_is_not_taken_for_one_that_hangs(tmp_path: Path, tiny_models: Path) -> None:
+    with impatient(tmp_path, tiny_models) as service:
         workers = workers_of(service)
         for number in (signal.SIGSTOP, signal.SIGCONT):
             os.killpg(service.process.pid, number)
             time.sleep(SILENCE_SECONDS + 1)
         assert workers_of(service) == workers
-    finally:
-        assert service.stop(signal.SIGTERM) == 0
     assert "killed" not in service.log.read_text()
 
 
+@pytest.mark.alone
 def test_a_worker_that_cannot_be_started_is_tried_again_and_the_others_serve_in_its_place(
     tmp_path: Path, tiny_models: Path
 ) -> None:
-    service = impatient(tmp_path, tiny_models)
-    supervisor = service.process.pid
-    try:
+    with impatient(tmp_path, tiny_models) as service:
+        supervisor = service.process.pid
         victim = workers_of(service)[0]
         limits = resource.prlimit(supervisor, resource.RLIMIT_NOFILE)
         resource.prlimit(supervisor, resource.RLIMIT_NOFILE, (3, limits[1]))  # no further file is to be had
@@ -371,8 +377,6 @@ def test_a_worker_that_cannot_be_started_is_tried_again_and_the_others_serve_in_
         for _ in waiting("the new worker"):
             if service.log.read_text().count(" ready: ") == 3:
                 break
-    finally:
-        assert service.stop(signal.SIGTERM) == 0
     assert f"worker 1 ({victim}) ended by signal {signal.SIGRTMIN + 5}; another" in service.log.read_text()
 
 
