@@ -8,7 +8,7 @@ from typing import Any
 from starlette.types import ASGIApp
 
 from app.cluster.replaced import keep_to_the_node
-from app.model.runtime import ONE_THREAD, prepare_tensorflow
+from app.model.runtime import ONE_THREAD, prepare_environment
 from app.process.signals import SIGNALS
 from app.settings import Settings
 
@@ -31,7 +31,7 @@ class Digits:
         # run it come. None is interrupted by a signal then (`app.process.signals` says why): Ray takes it in the main
         # thread.
         signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
-        prepare_tensorflow(ONE_THREAD)
+        prepare_environment(ONE_THREAD)
         keep_to_the_node()
         self._settings = settings
 
