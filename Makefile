@@ -35,7 +35,7 @@ tools: $(DEV)
 	@tests/install_haproxy.sh
 	@tests/fetch_fashion.sh
 test-together: tools
-	@.venv/bin/python -m pytest -m "not alone" --numprocesses 3
+	@.venv/bin/python -m pytest -m "not alone" --numprocesses 3 --dist loadfile --no-loadscope-reorder
 test-alone: tools
 	@.venv/bin/python -m pytest -m alone
 

@@ -19,7 +19,6 @@ from app.model.engines import EngineName
 from app.model.model import Model
 from app.process.server import configure
 from app.settings import Settings
-from tests.schedule import FileScheduling, longest_first
 from tests.support import SHIPPED, SHIPPED_VERSION, waiting
 from training.convert import convert
 from training.dataset import Dataset, load
@@ -63,15 +62,25 @@ def pytest_testnodedown(node: Any) -> None:
     missing += getattr(node, "workeroutput", {}).get("missing", [])  # none of one that crashed
 
 
+# What takes longest is first: begun at the end, one of these would keep the other processes waiting.
+LONGEST = (
+    "run",
+    "readme",
+    "benchmarks",
+    "cli",
+    "stops",
+    "contract",
+    "cluster_alone",
+    "load_balancer",
+    "swaps",
+    "server",
+)
+PLACES = {f"test_{name}": place for place, name in enumerate(LONGEST)}
+
+
 @pytest.hookimpl(trylast=True)  # after pytest's own order, which has all of one engine first
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    longest_first(items)
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> FileScheduling:
-    config.option.loadscopereorder = False  # by the number of tests, which says nothing of the time they take
-    return FileScheduling(config, log)
+    items.sort(key=lambda item: PLACES.get(item.path.stem, len(PLACES)))
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

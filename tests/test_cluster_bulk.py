@@ -27,6 +27,8 @@ from benchmarks.nodes import Cluster
 from tests.support import CHECKOUT, chunk, encode, png, waiting
 from training.dataset import Dataset
 
+pytestmark = pytest.mark.alone
+
 WORKER = "ray::MapWorker"
 FILES = int(os.environ.get("DIGITS_BULK_FILES", 14_000))
 POISON_BYTES = 200_000_000  # so many take long enough to read that the process can be caught at it

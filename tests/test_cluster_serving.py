@@ -22,6 +22,8 @@ from tests.conftest import serving
 from tests.support import CHECKOUT, assert_same, encode, waiting
 from training.dataset import Dataset
 
+pytestmark = pytest.mark.alone
+
 URL = "http://127.0.0.1:8000"
 KEY = "a-key-that-nobody-guesses"
 PICTURES = 200  # of MNIST, each asked about by itself
