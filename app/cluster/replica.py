@@ -59,7 +59,7 @@ class Digits:
         """The id of this replica, and what it has counted, for the replica that is asked for everybody's."""
         from app.cluster.figures import of_this_replica
 
-        return await of_this_replica()
+        return await of_this_replica(self._settings.engine)
 
 
 def settings_for_replicas(settings: Settings) -> Settings:
