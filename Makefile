@@ -21,16 +21,19 @@ help: ## list these commands
 serve: $(RUN) ## serve the newest model on http://127.0.0.1:8000 (HOST=, PORT=, WORKERS=, ENGINE=litert)
 	@exec .venv/bin/python -m app --host $(HOST) --port $(PORT) --workers $(WORKERS) $(if $(ENGINE),--engine $(ENGINE))
 
-test: $(DEV) ## run all tests, two at a time (ARGS= for pytest's options, one at a time: ARGS=--cov shows what no test runs)
-	@tests/install_browser.sh
-	@tests/install_haproxy.sh
-	@tests/fetch_fashion.sh
+test: tools ## run all tests, three at a time (ARGS= for pytest's options, one at a time: ARGS=--cov shows what no test runs)
 ifdef ARGS
 	@.venv/bin/python -m pytest $(ARGS)
 else
-	@.venv/bin/python -m pytest -m "not alone" --numprocesses 2 --dist loadfile
+	@.venv/bin/python -m pytest -m "not alone" --numprocesses 3 --dist loadfile --no-loadscope-reorder
 	@.venv/bin/python -m pytest -m alone
 endif
+
+.PHONY: tools
+tools: $(DEV)
+	@tests/install_browser.sh
+	@tests/install_haproxy.sh
+	@tests/fetch_fashion.sh
 
 train: $(RUN) ## train and publish the next version, in ten minutes (RECIPE=book: in one; DATA=path, LABELS=file, MODELS=folder, SEED=0, EPOCHS=)
 	@exec .venv/bin/python -m training fit --recipe "$(RECIPE)" $(if $(DATA),--data "$(DATA)") $(if $(LABELS),--labels "$(LABELS)") \

@@ -10,8 +10,9 @@ import os
 import sys
 from collections.abc import Sequence
 
+from app.arguments import command_line
 from app.model.engines import check_installed
-from app.model.runtime import ONE_THREAD, importing, prepare_tensorflow
+from app.model.runtime import ONE_THREAD, importing, prepare_environment
 from app.model.versions import ModelError, choose_version
 from app.options import add_settings
 from app.settings import Settings, SettingsError
@@ -36,7 +37,7 @@ def main(arguments: Sequence[str]) -> int:
         choose_version(settings.model_dir, settings.wanted_version)
     except (SettingsError, ModelError) as error:
         return _fail(error)
-    prepare_tensorflow(ONE_THREAD)
+    prepare_environment(ONE_THREAD)
     with importing():  # after the settings: --help and errors come at once
         from app.process.listeners import AddressError
         from app.process.server import serve
@@ -49,13 +50,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m app",
-        description="Serves a handwritten-digit model over HTTP.",
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
+    parser = command_line("python -m app", "Serves a handwritten-digit model over HTTP.", EPILOG)
     add_settings(parser)
     return parser
 

@@ -8,6 +8,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
+from app.arguments import command_line, whole_number
+
 READ = """\
 examples:
   digits read scan.jpg photos/ --out answers.csv           in this process, with the newest model
@@ -89,13 +91,7 @@ def _leave(status: int) -> NoReturn:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="digits",
-        description="Reads handwritten digits.",
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
+    parser = command_line("digits", "Reads handwritten digits.", EPILOG)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     read = commands.add_parser(
         "read",
@@ -112,6 +108,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_options(read: argparse.ArgumentParser) -> None:
+    to_1000 = whole_number(1, 1000)
     read.add_argument("paths", nargs="+", metavar="PATH", help="a picture, a folder, or -: a list of both, a line each")
     read.add_argument("--out", type=Path, metavar="FILE", help=".csv, .jsonl or .parquet (CSV on standard output)")
     read.add_argument("--format", choices=("csv", "jsonl", "parquet"), help="for a FILE that is named otherwise")
@@ -129,17 +126,11 @@ def _add_options(read: argparse.ArgumentParser) -> None:
         "CPUs of this machine; paths go before it",
     )
     read.add_argument(
-        "--connections", type=_whole, metavar="N", help="requests under way at a time, to the service (8)"
+        "--connections", type=to_1000, metavar="N", help="requests under way at a time, to the service (8)"
     )
     read.add_argument(
-        "--patience", type=_whole, metavar="SECONDS", default=60, help="how long the service may be away (60)"
+        "--patience", type=to_1000, metavar="SECONDS", default=60, help="how long the service may be away (60)"
     )
-
-
-def _whole(text: str) -> int:
-    if not text.isdecimal() or not 1 <= int(text) <= 1000:
-        raise argparse.ArgumentTypeError(f"expected a whole number from 1 to 1000, got {text!r}")
-    return int(text)
 
 
 if __name__ == "__main__":

@@ -25,7 +25,6 @@ from app.routes.body import ARRIVING_BYTES, Arriving
 from app.settings import Settings
 from app.telemetry import metrics as telemetry
 from app.telemetry.log import RequestLog
-from app.telemetry.metrics import BUILD
 from app.telemetry.observed import Observed
 from app.wire.unread import UnreadBody
 
@@ -74,10 +73,9 @@ def create_app(settings: Settings, lifecycle: Lifecycle | None = None) -> FastAP
         redirect_slashes=False,  # a redirect would name whatever host the client claims to have called
     )
     app.state.settings = settings
-    BUILD.engine = settings.engine
     app.state.lifecycle = lifecycle
     app.state.reader = None
-    app.state.figures = partial(run_in_threadpool, telemetry.render)
+    app.state.figures = partial(run_in_threadpool, telemetry.render, settings.engine)
     app.state.not_ready = NotReady.example
     app.state.arriving = Arriving(max(ARRIVING_BYTES, settings.max_upload_bytes))
     problems.install(app)

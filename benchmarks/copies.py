@@ -17,7 +17,7 @@ from app.images.normalize import SIDE, Grey, normalize
 from app.images.resemblance import looks_like_mnist
 from app.model import saved_model
 from app.model.model import Model
-from app.model.runtime import ONE_THREAD, prepare_tensorflow
+from app.model.runtime import ONE_THREAD, prepare_environment
 from app.model.versions import ModelError
 from benchmarks.measure import say
 from benchmarks.report import table
@@ -130,7 +130,7 @@ def main(arguments: Sequence[str]) -> int:
     """Returns the exit status."""
     options = parse(arguments)
     os.environ |= ONE_THREAD
-    prepare_tensorflow()
+    prepare_environment()
     try:
         model = saved_model.load(options.model.absolute())
     except ModelError as error:

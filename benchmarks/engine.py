@@ -13,7 +13,7 @@ import numpy as np
 
 from app.images.normalize import normalize
 from app.model import litert
-from app.model.runtime import ONE_THREAD, prepare_tensorflow
+from app.model.runtime import ONE_THREAD, prepare_environment
 from app.model.signature import build
 from app.model.tensors import PIXELS
 from app.settings import CHECKOUT
@@ -43,7 +43,7 @@ def one_thread() -> None:
     for thread in Path("/proc/self/task").iterdir():  # NumPy's library has some already
         os.sched_setaffinity(int(thread.name), cpu)
     os.environ |= ONE_THREAD
-    prepare_tensorflow()
+    prepare_environment()
 
 
 def frozen(signature: Any) -> Any:

@@ -14,7 +14,7 @@ from app.images.fit import fit
 from app.images.normalize import Grey
 from app.model import saved_model
 from app.model.model import Model
-from app.model.runtime import ONE_THREAD, prepare_tensorflow
+from app.model.runtime import ONE_THREAD, prepare_environment
 from app.model.versions import ModelError
 from benchmarks.errors import BenchmarkError
 from benchmarks.measure import say
@@ -82,7 +82,7 @@ def main(arguments: Sequence[str]) -> int:
     """Returns the exit status."""
     options = parse(arguments)
     os.environ |= ONE_THREAD
-    prepare_tensorflow()
+    prepare_environment()
     try:
         say(report(saved_model.load(options.model.absolute()), dataset.load(options.folder).x_test))
     except (BenchmarkError, ModelError, TrainingError) as error:

@@ -16,7 +16,7 @@ from app.images.normalize import Grey, normalize
 from app.images.prepare import prepare
 from app.model import saved_model
 from app.model.model import Model
-from app.model.runtime import ONE_THREAD, prepare_tensorflow
+from app.model.runtime import ONE_THREAD, prepare_environment
 from app.model.versions import ModelError
 from app.settings import Settings
 from benchmarks.errors import BenchmarkError
@@ -146,7 +146,7 @@ def main(arguments: Sequence[str]) -> int:
     """Returns the exit status."""
     options = parse(arguments)
     os.environ |= ONE_THREAD
-    prepare_tensorflow()
+    prepare_environment()
     try:
         pictures = labelled(options.folder)
         readings = read_all(pictures, saved_model.load(options.model.absolute()))

@@ -62,6 +62,27 @@ def pytest_testnodedown(node: Any) -> None:
     missing += getattr(node, "workeroutput", {}).get("missing", [])  # none of one that crashed
 
 
+# What takes longest is first: begun at the end, one of these would keep the other processes waiting.
+LONGEST = (
+    "run",
+    "readme",
+    "benchmarks",
+    "cli",
+    "stops",
+    "contract",
+    "cluster_alone",
+    "load_balancer",
+    "swaps",
+    "server",
+)
+PLACES = {f"test_{name}": place for place, name in enumerate(LONGEST)}
+
+
+@pytest.hookimpl(trylast=True)  # after pytest's own order, which has all of one engine first
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: PLACES.get(item.path.stem, len(PLACES)))
+
+
 def pytest_unconfigure(config: pytest.Config) -> None:
     lacks: list[str] = config.stash.get(MISSING, [])
     if not hasattr(config, "workeroutput"):

@@ -27,8 +27,6 @@ from benchmarks.servers import MODEL, OWN, running
 from benchmarks.steps_plot import steps_plot
 from tests.support import CHECKOUT, waiting
 
-pytestmark = pytest.mark.alone
-
 SAID = """Running 2s test @ http://127.0.0.1:9
 RESULT {"requests":90,"seconds":2.5,"p50_ms":1.5,"p99_ms":9.0,"refused":10,"broken":1,"wrong":2}
 EXAMPLE 200 {"digit": 3}
@@ -191,6 +189,7 @@ def test_a_profiler_without_rights_is_a_sentence() -> None:
     assert "needs root" in refusal("chrt: failed to set pid 0's policy: Operation not permitted")
 
 
+@pytest.mark.alone
 def test_garbage_is_counted_until_the_service_is_told_to_stop(tmp_path: Path) -> None:
     assert garbage.collected("GARBAGE 0 0.000000\nGARBAGE 2 0.500000\n2026-11-28 INFO SIGTERM: stopping\n") == (2, 0.5)
     try:
@@ -221,6 +220,7 @@ def test_no_server_outlives_a_killed_benchmark(tmp_path: Path) -> None:
             break
 
 
+@pytest.mark.alone
 def test_a_second_against_the_bare_floor(tmp_path: Path) -> None:
     try:
         prepare.wrk()

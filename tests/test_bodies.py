@@ -19,7 +19,7 @@ from app.routes.body import PIECE_BYTES, Arriving, read_body
 from app.settings import Settings
 from benchmarks.processes import memory
 from tests.raw import connected, status_of
-from tests.support import SEVEN, Service, encode, running_service, waiting
+from tests.support import LITERT, SEVEN, Service, encode, running_service, waiting
 
 CARD = SEVEN.with_name("card.jpg")
 BIG = encode(Image.open(CARD).convert("L").resize((1800, 1500)), "BMP")  # 2.7 MB
@@ -31,7 +31,7 @@ MEGABYTE = b"100000\r\n" + b"\x00" * 0x100000 + b"\r\n"
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    with running_service(tmp_path_factory.mktemp("bodies")) as service:
+    with running_service(tmp_path_factory.mktemp("bodies"), *LITERT) as service:
         yield service
 
 
@@ -86,7 +86,7 @@ def test_what_was_not_read_leaves_no_file_behind(service: Service) -> None:
 
 
 def test_without_room_for_files_bodies_stay_in_memory(tmp_path: Path) -> None:
-    with running_service(tmp_path) as service:
+    with running_service(tmp_path, *LITERT) as service:
         limit_files(service, PIECE_BYTES + 1000)  # the second piece doesn't fit
         assert httpx.post(service.url + "/predict", content=in_pieces(BIG, 100_001)).status_code == 200
 

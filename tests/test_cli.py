@@ -333,7 +333,7 @@ def test_serve_and_train_are_the_same_commands(tiny_models: Path, tmp_path: Path
     assert wrong.stderr.startswith("python -m training: Expected an .npz file")
     assert "Expected a model folder at nowhere" in run("train", "evaluate", "--model", "nowhere").stderr
     log = tmp_path / "log"
-    command = [*DIGITS, "serve", "--port", "0", "--model-dir", str(tiny_models)]
+    command = [*DIGITS, "serve", *LITERT, "--port", "0", "--model-dir", str(tiny_models)]
     with log.open("w") as file, subprocess.Popen(command, env=ENVIRONMENT, stderr=file) as process:
         wait_for(log, lambda content: b"ready: tiny version 2" in content)
         process.send_signal(signal.SIGTERM)

@@ -16,7 +16,7 @@ import httpx
 import numpy as np
 import pytest
 
-from tests.support import Service, band, encode, running_service, waiting, workers_of
+from tests.support import LITERT, Service, band, encode, running_service, waiting, workers_of
 from tests.test_metrics import Samples, samples_of, scrape
 
 PNG = {"Content-Type": "image/png"}
@@ -109,7 +109,8 @@ def counted(samples: Samples) -> Counter[Count]:
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory, tiny_models: Path) -> Iterator[Service]:
     folder = tmp_path_factory.mktemp("counts")
-    with running_service(folder, "--model-dir", str(tiny_models), "--workers", "2", wait=False) as service:
+    options = (*LITERT, "--model-dir", str(tiny_models), "--workers", "2")
+    with running_service(folder, *options, wait=False) as service:
         service.wait_until_ready(2)
         yield service
 

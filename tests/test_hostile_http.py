@@ -11,14 +11,14 @@ import pytest
 from app.wire.connection import MAX_PIPELINED
 from app.wire.gate import MAX_HEAD_BYTES
 from tests.raw import HEALTHY, connected, exchange, post, problem_of, received_to_the_end, status_of
-from tests.support import SEVEN, Service, running_service, waiting
+from tests.support import LITERT, SEVEN, Service, running_service, waiting
 
 CHUNKED = b"POST /predict HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory, tiny_models: Path) -> Iterator[Service]:
-    with running_service(tmp_path_factory.mktemp("hostile"), "--model-dir", str(tiny_models)) as service:
+    with running_service(tmp_path_factory.mktemp("hostile"), *LITERT, "--model-dir", str(tiny_models)) as service:
         yield service
         assert "Traceback" not in service.log.read_text()
 

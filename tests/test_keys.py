@@ -27,7 +27,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """With two keys from a file."""
     folder = tmp_path_factory.mktemp("keys")
     (folder / "keys").write_text(f"# those of the test\n\n{KEY}\n  {OTHER}  \n")
-    options = ("--api-keys", f"@{folder / 'keys'}")
+    options = (*LITERT, "--api-keys", f"@{folder / 'keys'}")
     with running_service(folder, *options) as service:
         yield service
         log = service.log.read_text()

@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from app.telemetry.log import MAX_PATH, JsonFormatter, RequestLog, logging_config
-from tests.support import MANUAL, band, encode, running_service
+from tests.support import LITERT, MANUAL, band, encode, running_service
 
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 TRACE_ID = "0af7651916cd43dd8448eb211c80319c"
@@ -114,7 +114,7 @@ def test_anything_else_is_no_trace(
 
 
 def test_as_json_a_request_is_an_object_and_so_is_what_the_service_says(tmp_path: Path, tiny_models: Path) -> None:
-    options = ("--model-dir", str(tiny_models), "--log-format", "json")
+    options = (*LITERT, "--model-dir", str(tiny_models), "--log-format", "json")
     with running_service(tmp_path, *options, wait=False) as service:
         service.wait_until_ready()
         for query in ("", "?fit=never"):

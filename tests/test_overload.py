@@ -31,7 +31,7 @@ from app.telemetry import metrics
 from app.wire import connection
 from tests.conftest import serving
 from tests.raw import connected, post, received_to_the_end, status_of
-from tests.support import SEVEN, SHIPPED_VERSION, Service, band, encode, running_service, waiting
+from tests.support import LITERT, SEVEN, SHIPPED_VERSION, Service, band, encode, running_service, waiting
 
 pytestmark = pytest.mark.alone
 
@@ -43,7 +43,7 @@ CLIENTS = CALM_QUEUE + 4
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    with running_service(tmp_path_factory.mktemp("overload"), "--log-format", "json") as service:
+    with running_service(tmp_path_factory.mktemp("overload"), *LITERT, "--log-format", "json") as service:
         yield service
 
 
@@ -129,7 +129,7 @@ def test_it_is_an_error_of_the_protocol_too(service: Service) -> None:
 
 
 def test_an_answer_that_takes_too_long_is_given_up(tmp_path: Path) -> None:
-    with running_service(tmp_path, "--answer-seconds", "0.01") as service:
+    with running_service(tmp_path, *LITERT, "--answer-seconds", "0.01") as service:
         answer = httpx.post(service.url + "/read", content=PHOTOGRAPH)
         assert answer.status_code == 503
         assert "longer than 0.01 seconds" in answer.json()["detail"]

@@ -44,7 +44,7 @@ def test_the_shipped_model_is_served_end_to_end(tmp_path: Path) -> None:
 def test_a_signal_ends_it_with_status_0_and_what_is_under_way_is_answered(
     number: int, workers: str, tmp_path: Path, tiny_models: Path
 ) -> None:
-    options = ("--model-dir", str(tiny_models), "--workers", workers)
+    options = (*LITERT, "--model-dir", str(tiny_models), "--workers", workers)
     with running_service(tmp_path, *options, wait=False) as service:
         service.wait_until_ready(int(workers))
         data = encode(band(7))
@@ -147,7 +147,7 @@ def test_workers_whose_supervisor_is_killed_while_they_start_end_too(tmp_path: P
 
 
 def test_several_workers_all_answer(tmp_path: Path, tiny_models: Path) -> None:
-    options = ("--model-dir", str(tiny_models), "--workers", "2")
+    options = (*LITERT, "--model-dir", str(tiny_models), "--workers", "2")
     with running_service(tmp_path, *options, wait=False) as service:
         service.wait_until_ready(2)
         for digit in range(10):

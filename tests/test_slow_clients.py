@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from tests.raw import HEALTHY, connected, post, problem_of, received_to_the_end, status_of
-from tests.support import Service, running_service, waiting
+from tests.support import LITERT, Service, running_service, waiting
 
 pytestmark = pytest.mark.alone
 
@@ -20,7 +20,7 @@ HALF = post()[:-1]
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory, tiny_models: Path) -> Iterator[Service]:
-    options = ["--head-seconds", "1", "--receive-seconds", "3", "--send-seconds", "1"]
+    options = [*LITERT, "--head-seconds", "1", "--receive-seconds", "3", "--send-seconds", "1"]
     folder = tmp_path_factory.mktemp("slow")
     with running_service(folder, "--model-dir", str(tiny_models), "--max-connections", str(LIMIT), *options) as service:
         yield service

@@ -28,8 +28,6 @@ from app.wire.connection import Connection
 from benchmarks.crowd import Crowd, predict
 from tests.support import CHECKOUT, LITERT, Service, band, encode, running_service, waiting, workers_of
 
-pytestmark = pytest.mark.alone
-
 PICTURE = encode(band(7))
 REQUEST = predict(PICTURE)
 HEAD = REQUEST.removesuffix(PICTURE)
@@ -71,12 +69,20 @@ def at_work(service: Service) -> Crowd:
     raise AssertionError
 
 
-@pytest.mark.parametrize("workers", ["1", "2"])
-@pytest.mark.parametrize(("number", "drain_s"), [(signal.SIGTERM, "0.5"), (signal.SIGINT, "60")])
+@pytest.mark.parametrize(
+    ("number", "drain_s", "workers", "engine"),
+    [
+        (signal.SIGTERM, "0.5", "1", "litert"),
+        (signal.SIGTERM, "0.5", "2", "tensorflow"),
+        (signal.SIGINT, "60", "1", "tensorflow"),
+        (signal.SIGINT, "60", "2", "litert"),
+    ],
+)
 def test_whoever_was_heard_before_the_end_is_answered(
-    number: int, drain_s: str, workers: str, tmp_path: Path, tiny_models: Path
+    number: int, drain_s: str, workers: str, engine: str, tmp_path: Path, tiny_models: Path
 ) -> None:
-    with started(tmp_path, tiny_models, "--workers", workers, "--drain-seconds", drain_s) as service:
+    options = ("--workers", workers, "--drain-seconds", drain_s, "--engine", engine)
+    with started(tmp_path, tiny_models, *options) as service:
         for pid in workers_of(service) or [service.process.pid]:
             check_that_no_thread_is_interrupted(pid)
         crowd = at_work(service)
@@ -96,7 +102,7 @@ def check_that_no_thread_is_interrupted(pid: int) -> None:
 
 
 def test_during_the_drain_it_is_not_ready_and_answers_all_the_same(tmp_path: Path, tiny_models: Path) -> None:
-    with started(tmp_path, tiny_models, "--drain-seconds", "5") as service, ExitStack() as kept:
+    with started(tmp_path, tiny_models, *LITERT, "--drain-seconds", "3") as service, ExitStack() as kept:
         clients = [kept.enter_context(httpx.Client(base_url=service.url, timeout=20)) for _ in range(2)]
         for client in clients:
             assert "Connection" not in client.get("/livez").headers
@@ -113,14 +119,14 @@ def test_during_the_drain_it_is_not_ready_and_answers_all_the_same(tmp_path: Pat
             assert (predicted.json()["digit"], predicted.headers["Connection"]) == (7, "close")
         assert httpx.get(service.url + "/livez").status_code == 200
         assert service.process.wait(20) == 0
-        assert 5 <= time.monotonic() - begin < 5 + 2 + SLACK_SECONDS
+        assert 3 <= time.monotonic() - begin < 3 + 2 + SLACK_SECONDS
     log = service.log.read_text()
-    assert log.count("SIGTERM: draining for 5 s") == log.count(" stopped") == 1
+    assert log.count("SIGTERM: draining for 3 s") == log.count(" stopped") == 1
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])
 def test_a_second_signal_ends_it_at_once(workers: str, tmp_path: Path, tiny_models: Path) -> None:
-    with started(tmp_path, tiny_models, "--workers", workers, "--drain-seconds", "60") as service:
+    with started(tmp_path, tiny_models, *LITERT, "--workers", workers, "--drain-seconds", "60") as service:
         os.killpg(service.process.pid, signal.SIGTERM)  # as systemd does it: all are told, and the first hands it on
         time.sleep(0.7)
         assert service.process.poll() is None
@@ -147,7 +153,7 @@ def test_those_who_hold_connections_open_do_not_hold_the_end(tmp_path: Path, tin
 
 def test_a_photograph_does_not_hold_the_end(tmp_path: Path, tiny_models: Path) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (2000, 2000), np.uint8)
-    with started(tmp_path, CHECKOUT / "models" / "mnist_mlp") as service, connect(service) as connection:
+    with started(tmp_path, CHECKOUT / "models" / "mnist_mlp", *LITERT) as service, connect(service) as connection:
         files = [("files", encode(noise, "JPEG"))] * 8  # seconds of work in the backroom
         request = httpx.Request("POST", service.url + "/predict/batch", files=files)
         head = "".join(f"{name}: {value}\r\n" for name, value in request.headers.items())
@@ -220,7 +226,7 @@ def test_a_killed_worker_is_replaced_and_only_its_requests_fail(tmp_path: Path, 
 def test_those_who_wait_at_a_worker_that_is_being_replaced_are_answered_before_the_end(
     tmp_path: Path, tiny_models: Path
 ) -> None:
-    with started(tmp_path, tiny_models, "--workers", "2") as service, ExitStack() as kept:
+    with started(tmp_path, tiny_models, *LITERT, "--workers", "2") as service, ExitStack() as kept:
         victim = workers_of(service)[0]
         os.kill(victim, signal.SIGKILL)
         for _ in waiting("its end to be seen"):
@@ -235,7 +241,7 @@ def test_those_who_wait_at_a_worker_that_is_being_replaced_are_answered_before_t
 
 
 def test_it_is_ready_when_every_worker_is(tmp_path: Path, tiny_models: Path) -> None:
-    options = ("--model-dir", str(tiny_models), "--workers", "2")
+    options = (*LITERT, "--model-dir", str(tiny_models), "--workers", "2")
     with running_service(tmp_path, *options, wait=False) as service:
         for _ in waiting("the workers"):
             if len(workers := workers_of(service)) == 2:
@@ -294,12 +300,12 @@ def test_one_that_takes_anothers_place_loads_before_it_answers(
     assert lifecycle.heard[0] > 0  # and gives signs of life meanwhile
 
 
+@pytest.mark.alone
 def test_a_worker_that_hangs_is_replaced_and_one_that_dies_again_and_again_later_each_time(
     tmp_path: Path, tiny_models: Path
 ) -> None:
-    service = impatient(tmp_path, tiny_models)
-    log = service.log
-    try:
+    with impatient(tmp_path, tiny_models) as service:
+        log = service.log
         first = workers_of(service)[1]
         os.kill(first, signal.SIGSTOP)
         for count in range(1, 4):
@@ -307,15 +313,16 @@ def test_a_worker_that_hangs_is_replaced_and_one_that_dies_again_and_again_later
                 if log.read_text().count("ended by SIGKILL") == count and len(workers := workers_of(service)) == 2:
                     break
             os.kill(workers[-1], signal.SIGKILL)
-    finally:
-        assert service.stop(signal.SIGTERM) == 0
     assert f"worker 2 ({first}) has not been heard of for {SILENCE_SECONDS} s, and is killed" in log.read_text()
     endings = re.findall(r"worker 2 .*takes its place(.*)", log.read_text())
     assert endings[:3] == ["", " in 1 s", " in 2 s"]
 
 
-def impatient(folder: Path, models: Path) -> Service:
-    """The service with two workers, the first in a group of its own, who are expected to give signs of life sooner."""
+@contextmanager
+def impatient(folder: Path, models: Path) -> Iterator[Service]:
+    """The service with two workers, the first in a group of its own, who are expected to give signs of life sooner; it
+    is stopped at the end.
+    """
     script = (
         "import sys\nfrom app.process import workers\n"
         f"workers.SILENCE_SECONDS, workers.LOOK_SECONDS = {SILENCE_SECONDS}, 2\n"
@@ -326,31 +333,36 @@ def impatient(folder: Path, models: Path) -> Service:
         options = [*LITERT, "--port", "0", "--workers", "2", "--model-dir", str(models)]
         command = [sys.executable, "-c", script, *options]
         process = subprocess.Popen(command, cwd=CHECKOUT, stderr=file, text=True, start_new_session=True)
-    for _ in waiting("both workers"):
-        if log.read_text().count(" ready: ") == 2:
-            break
-    return Service(process, re.search(r"listening on (http://[\w.:]+)", log.read_text())[1], log)  # type: ignore[index]
-
-
-def test_who_was_stopped_with_all_others_is_not_taken_for_one_that_hangs(tmp_path: Path, tiny_models: Path) -> None:
-    service = impatient(tmp_path, tiny_models)
     try:
+        for _ in waiting("both workers"):
+            if log.read_text().count(" ready: ") == 2:
+                break
+        service = Service(process, re.search(r"listening on (http://[\w.:]+)", log.read_text())[1], log)  # type: ignore[index]
+        yield service
+        assert service.stop(signal.SIGTERM) == 0
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+@pytest.mark.alone
+def test_who_was_stopped_with_all_others_is_not_taken_for_one_that_hangs(tmp_path: Path, tiny_models: Path) -> None:
+    with impatient(tmp_path, tiny_models) as service:
         workers = workers_of(service)
         for number in (signal.SIGSTOP, signal.SIGCONT):
             os.killpg(service.process.pid, number)
             time.sleep(SILENCE_SECONDS + 1)
         assert workers_of(service) == workers
-    finally:
-        assert service.stop(signal.SIGTERM) == 0
     assert "killed" not in service.log.read_text()
 
 
+@pytest.mark.alone
 def test_a_worker_that_cannot_be_started_is_tried_again_and_the_others_serve_in_its_place(
     tmp_path: Path, tiny_models: Path
 ) -> None:
-    service = impatient(tmp_path, tiny_models)
-    supervisor = service.process.pid
-    try:
+    with impatient(tmp_path, tiny_models) as service:
+        supervisor = service.process.pid
         victim = workers_of(service)[0]
         limits = resource.prlimit(supervisor, resource.RLIMIT_NOFILE)
         resource.prlimit(supervisor, resource.RLIMIT_NOFILE, (3, limits[1]))  # no further file is to be had
@@ -365,8 +377,6 @@ def test_a_worker_that_cannot_be_started_is_tried_again_and_the_others_serve_in_
         for _ in waiting("the new worker"):
             if service.log.read_text().count(" ready: ") == 3:
                 break
-    finally:
-        assert service.stop(signal.SIGTERM) == 0
     assert f"worker 1 ({victim}) ended by signal {signal.SIGRTMIN + 5}; another" in service.log.read_text()
 
 

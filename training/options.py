@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from app.arguments import whole_number
 from training.recipes import DEFAULT_RECIPE, OTHERS_EPOCHS, RECIPES
 
 MODELS = Path(__file__).resolve().parent.parent / "models" / "mnist_mlp"
@@ -88,23 +89,7 @@ def _fit(fit: argparse.ArgumentParser) -> None:
     fit.add_argument("--data", type=Path, metavar="PATH", help=DATA)
     fit.add_argument("--labels", type=Path, metavar="FILE", help="names of ten classes, a line each (they are digits)")
     fit.add_argument("--models", type=Path, metavar="DIR", default=MODELS, help="a folder of versions (the checkout's)")
-    fit.add_argument("--seed", type=_Between(0, MAX_SEED), metavar="N", default=0, help="of all randomness (0)")
-    fit.add_argument("--epochs", type=_Between(1, 10_000), metavar="N", help=EPOCHS)
+    fit.add_argument("--seed", type=whole_number(0, MAX_SEED), metavar="N", default=0, help="of all randomness (0)")
+    fit.add_argument("--epochs", type=whole_number(1, 10_000), metavar="N", help=EPOCHS)
     fit.add_argument("--resume", action="store_true", help="go on where this very training was interrupted")
     fit.add_argument("--force", action="store_true", help="publish it even if it is worse")
-
-
-class _Between:
-    """An argparse type: a whole number within bounds."""
-
-    def __init__(self, least: int, most: int) -> None:
-        self.least, self.most = least, most
-
-    def __call__(self, text: str) -> int:
-        try:
-            number = int(text)
-        except ValueError:
-            number = self.least - 1
-        if not self.least <= number <= self.most:
-            raise argparse.ArgumentTypeError(f"expected a whole number from {self.least} to {self.most}, got {text!r}")
-        return number

@@ -8,13 +8,12 @@ from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from contextlib import redirect_stdout
 from pathlib import Path
-from queue import SimpleQueue
-from threading import Semaphore, Thread
 from typing import Any
 
 import orjson
 
 from app.bulk.files import name_of, size_of
+from app.bulk.handover import Handover
 from app.bulk.rows import Row, row
 from app.client.groups import in_groups
 from app.cluster.connect import environment_of_workers
@@ -31,51 +30,27 @@ POISON = f"The process that read it ended, {TRIES} times out of {TRIES}."
 Batch = dict[str, Any]
 
 
-class ClusterRun:
+class ClusterRun(Handover[list[Row]]):
     """As `app.bulk.run.Run`, but on the cluster to which `ray` is connected. To be used once.
 
     The files have to be at the same paths on all machines. Rows are written as groups get ready, in no order.
     """
 
     def __init__(self, ray: Any, settings: Settings) -> None:
+        super().__init__(WAITING)
         self._ray, self._settings = ray, settings
-        self._asked: SimpleQueue[list[Row] | None] = SimpleQueue()
-        self._room = Semaphore(WAITING)
-        self._failure: BaseException | None = None
-        self.stopped = False
 
     def read(self, paths: Iterable[str], write: Callable[[list[Row]], None]) -> None:
-        """Has a row of each of `paths` written, once.
+        """Has a row of each of `paths` written, once; none any more, once it is stopped.
 
         Raises: what `write` does, and ClusterError, when the cluster can't do this.
         """
         with redirect_stdout(sys.stderr):  # what Ray tells is no row
-            feeding = Thread(target=self._feed, args=(paths,), daemon=True)
-            feeding.start()
-            while (rows := self._asked.get()) is not None and not self.stopped:
-                write(rows)
-                self._room.release()
-            feeding.join(STOP_SECONDS)
-        if self._failure and not self.stopped:
-            raise self._failure
-
-    def stop(self) -> None:
-        """No more rows are written."""
-        self.stopped = True
-        self._asked.put(None)
-        self._room.release()
-
-    def _feed(self, paths: Iterable[str]) -> None:
-        try:
-            for rows in read_all(self._ray, self._settings, paths):
-                self._room.acquire()
+            for rows in self.taken(read_all(self._ray, self._settings, paths)):
                 if self.stopped:
-                    return
-                self._asked.put(rows)
-        except BaseException as error:  # noqa: BLE001 - for whoever waits for the rows
-            self._failure = error
-        finally:
-            self._asked.put(None)
+                    break
+                write(rows)
+            self.wait(STOP_SECONDS)
 
 
 def read_all(ray: Any, settings: Settings, paths: Iterable[str]) -> Iterator[list[Row]]:

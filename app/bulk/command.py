@@ -138,10 +138,10 @@ def _source(options: argparse.Namespace) -> Source:
 
 def _here(options: argparse.Namespace) -> Source:
     """This process, with a model. Only here the service's own code is needed, which takes seconds to import."""
-    from app.model.runtime import ONE_THREAD, prepare_tensorflow
+    from app.model.runtime import ONE_THREAD, prepare_environment
     from app.model.versions import ModelError
 
-    prepare_tensorflow(ONE_THREAD)
+    prepare_environment(ONE_THREAD)
     from app.bulk.local import Local  # imports NumPy, which looks at that then
 
     try:

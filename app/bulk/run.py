@@ -1,13 +1,12 @@
 """Files in, rows out: in order, with several groups under way, until all are read or somebody says stop."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from queue import SimpleQueue
-from threading import Semaphore, Thread
 from typing import Protocol
 
 from app.bulk.files import load, name_of, size_of
+from app.bulk.handover import Handover
 from app.bulk.rows import Row, row
 from app.client import Prediction, Problem
 from app.client.groups import in_groups
@@ -20,50 +19,27 @@ class Source(Protocol):
         """One answer or problem each, in order."""
 
 
-class Run:
+class Run(Handover[Future[list[Row]]]):
     """Asks `source` about files. To be used once.
 
     Its threads are those of httpx's simpler client: a photograph takes half the CPU time that asyncio takes to send it.
-    Who ends the process need not wait for them; one may wait at a list that never goes on.
     """
 
     def __init__(self, source: Source, under_way: int) -> None:
         """`under_way`: the most groups that are read or asked about at a time; that many are in memory."""
+        super().__init__(under_way)
         self._source = source
         self._pool = ThreadPoolExecutor(under_way, "asking")
-        self._room = Semaphore(under_way)
-        self._asked: SimpleQueue[Future[list[Row]] | None] = SimpleQueue()
-        self._failure: BaseException | None = None
-        self.stopped = False
 
     def read(self, paths: Iterable[str], write: Callable[[list[Row]], None]) -> None:
-        """Has the rows of all `paths` written, a group at a time, in order.
+        """Has the rows of all `paths` written, a group at a time, in order. Once it is stopped, no more files are read;
+        what has been asked is answered and written.
 
         Raises: what `write` does, and ClientError, when the service can't be reached or wants none of this.
         """
-        Thread(target=self._feed, args=(in_groups(paths, size_of),), daemon=True).start()
-        while group := self._asked.get():
-            write(group.result())
-            self._room.release()
-        if self._failure and not self.stopped:
-            raise self._failure
-
-    def stop(self) -> None:
-        """No more files are read; what has been asked is answered and written."""
-        self.stopped = True
-        self._asked.put(None)
-
-    def _feed(self, groups: Iterator[list[str]]) -> None:
-        try:
-            for group in groups:
-                self._room.acquire()
-                if self.stopped:
-                    return
-                self._asked.put(self._pool.submit(rows_of, self._source, group))
-        except BaseException as error:  # noqa: BLE001 - for whoever waits for the rows
-            self._failure = error
-        finally:
-            self._asked.put(None)
+        groups = in_groups(paths, size_of)
+        for asked in self.taken(self._pool.submit(rows_of, self._source, group) for group in groups):
+            write(asked.result())
 
 
 def rows_of(source: Source, paths: Sequence[str], folder: str = "") -> list[Row]:

@@ -12,6 +12,7 @@ import socket
 import sys
 from collections.abc import Sequence
 
+from app.arguments import command_line, whole_number
 from app.cluster.errors import ClusterError
 from app.model.engines import check_installed
 from app.model.versions import ModelError, choose_version
@@ -96,29 +97,17 @@ def _logging() -> dict[str, object]:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m app.cluster",
-        description="Serves a handwritten-digit model over HTTP, by replicas on Ray.",
-        epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
+    description = "Serves a handwritten-digit model over HTTP, by replicas on Ray."
+    parser = command_line("python -m app.cluster", description, EPILOG)
     parser.add_argument(
         "--address", metavar="HOST:PORT", help="the head of a Ray cluster, or auto: the one of this machine (a new one)"
     )
-    parser.add_argument(
-        "--max-replicas", type=_whole, metavar="N", help="replicas at most, when there is much to do (--workers)"
-    )
+    replicas = "replicas at most, when there is much to do (--workers)"
+    parser.add_argument("--max-replicas", type=whole_number(1, 10_000), metavar="N", help=replicas)
     parser.add_argument("--cpus", type=_cpus, metavar="N", default=1, help="CPUs kept for each replica (1)")
     parser.add_argument("--stop", action="store_true", help="end the service on the cluster at --address")
     add_settings(parser, NOT_HERE)
     return parser
-
-
-def _whole(text: str) -> int:
-    if not text.isdecimal() or not 1 <= int(text) <= 10_000:
-        raise argparse.ArgumentTypeError(f"expected a whole number from 1 to 10000, got {text!r}")
-    return int(text)
 
 
 def _cpus(text: str) -> float:

@@ -21,11 +21,11 @@ LABEL = "replica"
 WAIT_SECONDS = 5.0  # for the figures of the others: one that is just dying has none
 
 
-async def of_this_replica() -> tuple[str, bytes]:
-    """Its id, and its figures in Prometheus' text format."""
+async def of_this_replica(engine: str) -> tuple[str, bytes]:
+    """Its id, and its figures in Prometheus' text format. `engine` runs its model."""
     from ray import serve
 
-    return serve.get_replica_context().replica_id.unique_id, await asyncio.to_thread(render)
+    return serve.get_replica_context().replica_id.unique_id, await asyncio.to_thread(render, engine)
 
 
 async def of_all_replicas(application: str, deployment: str) -> bytes:

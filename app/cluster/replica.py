@@ -8,7 +8,7 @@ from typing import Any
 from starlette.types import ASGIApp
 
 from app.cluster.replaced import keep_to_the_node
-from app.model.runtime import ONE_THREAD, prepare_tensorflow
+from app.model.runtime import ONE_THREAD, prepare_environment
 from app.process.signals import SIGNALS
 from app.settings import Settings
 
@@ -31,7 +31,7 @@ class Digits:
         # run it come. None is interrupted by a signal then (`app.process.signals` says why): Ray takes it in the main
         # thread.
         signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
-        prepare_tensorflow(ONE_THREAD)
+        prepare_environment(ONE_THREAD)
         keep_to_the_node()
         self._settings = settings
 
@@ -59,7 +59,7 @@ class Digits:
         """The id of this replica, and what it has counted, for the replica that is asked for everybody's."""
         from app.cluster.figures import of_this_replica
 
-        return await of_this_replica()
+        return await of_this_replica(self._settings.engine)
 
 
 def settings_for_replicas(settings: Settings) -> Settings:

@@ -1,4 +1,4 @@
-"""How TensorFlow and NumPy are started, in the service and in training alike."""
+"""How the libraries that calculate are started, in the service and in training alike."""
 
 import gc
 import os
@@ -25,8 +25,10 @@ ONE_THREAD = {"TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1", "OPE
 GARBAGE_THRESHOLD = 20_000
 
 
-def prepare_tensorflow(environment: Mapping[str, str] = ENVIRONMENT) -> None:
-    """To be called before TensorFlow and NumPy are imported: they read it then. What the user has set already stays."""
+def prepare_environment(environment: Mapping[str, str] = ENVIRONMENT) -> None:
+    """Sets `environment`, but for what the user has set already. To be called before TensorFlow, LiteRT and NumPy are
+    imported: they read it then.
+    """
     for name, value in environment.items():
         os.environ.setdefault(name, value)
 
@@ -51,7 +53,7 @@ def import_for_good(library: str) -> None:
     every request for 180 ms. What comes later, the models among them, stays in sight: so one that is no longer served
     is let go of, and looking at the rest takes 3 ms.
     """
-    prepare_tensorflow()
+    prepare_environment()
     with importing():
         import_module(library)
     gc.collect()

@@ -27,7 +27,7 @@ def load(version: Path) -> Model:
     Raises: ModelError, when the folder holds no such model.
     """
     metadata = Metadata.read(version)
-    runtime.prepare_tensorflow()
+    runtime.prepare_environment()
     import tensorflow as tf  # takes two seconds, and only those who load a model need it
 
     try:

@@ -58,9 +58,8 @@ CONFIDENCE = Histogram("digits_confidence", "Confidence of the digits answered."
 REFUSED = Counter("digits_refused", "Requests, and files of a batch, answered by a problem.", ("reason",))
 LOST_LINES = Counter("digits_log_lines_lost", "Lines of the log that nobody read in time.")
 
-PROCESSES, BUILD = Processes(), Build()
-for collector in (PROCESSES, BUILD):
-    REGISTRY.register(collector)
+PROCESSES = Processes()
+REGISTRY.register(PROCESSES)
 
 # All of these are there from the start, at zero, so that a first one is seen to be one more.
 _predictions = [cell_of(PREDICTIONS.labels(str(digit))) for digit in range(CLASSES)]
@@ -124,12 +123,12 @@ def count_refusal(error: ServiceError) -> None:
     cells[at] += 1
 
 
-def render() -> bytes:
-    """Everything in Prometheus' text format; with several workers, the sums over all of them."""
-    if FOLDER is None:
-        return generate_latest(REGISTRY)
+def render(engine: str) -> bytes:
+    """Everything in Prometheus' text format; with several workers, the sums over all of them. `engine`: by its name."""
     registry = CollectorRegistry()
+    registry.register(Build(engine))
+    if FOLDER is None:
+        return generate_latest(REGISTRY) + generate_latest(registry)
     multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
     registry.register(PROCESSES)
-    registry.register(BUILD)
     return generate_latest(registry)

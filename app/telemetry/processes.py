@@ -44,14 +44,14 @@ PACKAGES = {"tensorflow": ("tensorflow-cpu", "tensorflow"), "litert": ("ai-edge-
 
 
 class Build(Collector):
-    """One series whose labels are versions, and which engine runs the model."""
+    """One series whose labels are versions, and that `engine` runs the model."""
 
-    def __init__(self) -> None:
-        self.engine = ""  # `app.main` knows
+    def __init__(self, engine: str) -> None:
+        self._engine = engine
 
     def collect(self) -> Iterable[Metric]:
         """As prometheus_client asks for it."""
-        labels = {"version": __version__, "python": platform.python_version(), "engine": self.engine}
+        labels = {"version": __version__, "python": platform.python_version(), "engine": self._engine}
         labels |= {name: _version_of(packages) for name, packages in PACKAGES.items()}
         build = GaugeMetricFamily("digits_build_info", "Always 1; what serves is in the labels.", labels=list(labels))
         build.add_metric(list(labels.values()), 1)
