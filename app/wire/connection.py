@@ -107,8 +107,8 @@ class Connection(OneWriteProtocol):
 
     def look(self, now: float) -> None:
         """Ends the connection if its time is over. `now`: by the loop's clock."""
-        if self._refused:
-            if (self.idle or self.cycle.disconnected) and now > self._refused + self._gate.linger_s:
+        if self._refused and (self.idle or self.cycle.disconnected):
+            if now > self._refused + self._gate.linger_s:
                 self.transport.abort()
         elif self.transport.get_write_buffer_size():
             self._unsent_since = self._unsent_since or now
