@@ -136,9 +136,9 @@ def _too_many_pictures(limit: int, received: str = "more") -> TooManyPictures:
 
 def check_not_packed(request: Request, error: type[ServiceError]) -> None:
     """Raises: `error`, when the body as a whole is compressed: pictures are already."""
-    encoding = request.headers.get("content-encoding", NOT_PACKED)
-    if encoding.lower() != NOT_PACKED:
-        raise error(f"Expected a body that is not compressed; received the Content-Encoding {encoding[:100]!r}.")
+    for encoding in request.headers.getlist("content-encoding"):
+        if encoding.lower() != NOT_PACKED:
+            raise error(f"Expected a body that is not compressed; received the Content-Encoding {encoding[:100]!r}.")
 
 
 def _wrong_type(request: Request, right_curl: str, expected: str) -> UnknownFormat:

@@ -13,14 +13,12 @@ from app.problems import refuse
 
 # A name, or an address of numbers, and a port (RFC 3986, 3.2.2); the first alternative is nearly everybody's, and the
 # quickest. It may be empty: the client's address had none.
-VALID = re.compile(
-    rb"(?:[\w.-]*|(?:[\w.~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*|\[[\w:.~%-]+\])(?::\d*)?",
-)
+VALID = re.compile(rb"(?:[\w.-]*|(?:[\w.~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*|\[[\w:.~%-]+\])(?::\d*)?")
 OLD = ("0.9", "1.0")  # versions of HTTP that know no Host
 
 
 def is_valid(host: bytes) -> bool:
-    """Whether it can be the value of a Host field. Takes 0.2 µs."""
+    """Whether it can be the value of a Host field."""
     return VALID.fullmatch(host) is not None
 
 
