@@ -70,7 +70,7 @@ def test_what_is_no_request_is_a_400_that_says_why(service: Service, sent: bytes
     [
         (b"GET /\xff HTTP/1.1\r\nHost: x\r\n\r\n", 400),
         (b"GET /%00 HTTP/1.1\r\nHost: x\r\n\r\n", 404),
-        (b"GET /v1/models/tiny?\xff HTTP/1.1\r\nHost: x\r\n\r\n", 200),
+        (b"GET /v1/models/tiny?\xff HTTP/1.1\r\nHost: x\r\n\r\n", 400),
         (post(SEVEN.read_bytes(), "Content-Encoding: identity", "Content-Encoding: gzip"), 415),
         (b"GET /../../etc/passwd HTTP/1.1\r\nHost: x\r\n\r\n", 404),
         (b"GET /%2e%2e/%2e%2e/etc/passwd HTTP/1.1\r\nHost: x\r\n\r\n", 404),
