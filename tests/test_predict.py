@@ -100,14 +100,14 @@ def test_a_batch_takes_the_query_of_one_picture(shipped_url: str) -> None:
     assert (seven["digit"], card["status"]) == (7, 422)
     assert "of 28x28 pixels; received one of 800x600" in card["detail"]
     for (_, (_, data)), found in zip(files, ask_batch(shipped_url, "?preview=true", files), strict=True):
-        alone = httpx.post(shipped_url + "/predict?preview=true", content=data).json()
+        alone = httpx.post(shipped_url + "/predict?preview=true", content=data, timeout=30).json()
         assert found["picture"] == alone["picture"]
-    bad = httpx.post(shipped_url + "/predict/batch?fit=sometimes", files=files)
+    bad = httpx.post(shipped_url + "/predict/batch?fit=sometimes", files=files, timeout=30)
     assert (bad.status_code, "'sometimes'" in bad.json()["detail"]) == (400, True)
 
 
 def ask_batch(url: str, query: str, files: list[tuple[str, tuple[str, bytes]]]) -> list[dict[str, Any]]:
-    response = httpx.post(url + "/predict/batch" + query, files=files)
+    response = httpx.post(url + "/predict/batch" + query, files=files, timeout=30)
     assert response.status_code == 200
     results: list[dict[str, Any]] = response.json()["results"]
     return results
