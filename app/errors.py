@@ -40,6 +40,12 @@ class NoKey(ServiceError):
     example = "Expected a key of this service, as 'Authorization: Bearer KEY' or 'X-API-Key: KEY'; received none."
 
 
+class NotShared(ServiceError):
+    # with pages of other origins, which a browser asks for beforehand
+    status, title = 400, "Not shared with other origins"
+    example = "Expected GET, HEAD or POST of a listed origin; received PUT of 'https://example.org'."
+
+
 class BrokenForm(ServiceError):
     status, title = 400, "The form can't be read"
     example = "Expected a complete multipart/form-data body; received one whose last boundary is missing."

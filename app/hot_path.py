@@ -15,6 +15,7 @@ from app.telemetry.request_id import FIELD, choose_id
 from app.telemetry.trace import FIELD as TRACE_FIELD
 from app.telemetry.trace import sane_trace
 from app.wire.arrival import PATIENCE_SECONDS, arrive, replaying
+from app.wire.host import is_valid
 
 PATH = "/predict"
 JSON_TYPE = (b"content-type", JSON.encode("ascii"))
@@ -66,7 +67,8 @@ class HotPath:
         await send({"type": "http.response.body", "body": body})
 
     def _fits(self, headers: dict[bytes, bytes]) -> bool:
-        if b"content-encoding" in headers:
+        host = headers.get(b"host")
+        if host is None or not is_valid(host) or b"content-encoding" in headers:
             return False
         length = headers.get(b"content-length", b"")
         # more than nine digits are large; and Python refuses to read thousands of them

@@ -22,10 +22,12 @@ from app.process.lifecycle import Lifecycle
 from app.reader import Reader
 from app.routes import documentation, explain, health, metrics, model, open_inference, page, predict, read, tf_serving
 from app.routes.body import ARRIVING_BYTES, Arriving
+from app.routes.head import heads_of
 from app.settings import Settings
 from app.telemetry import metrics as telemetry
 from app.telemetry.log import RequestLog
 from app.telemetry.observed import Observed
+from app.wire.host import OneHost
 from app.wire.unread import UnreadBody
 
 REPLACE_SECONDS = 30  # a worker is ready after 3; a disk that fails may be well again
@@ -42,11 +44,15 @@ def surround(app: FastAPI) -> ASGIApp:
     Before that, where they are wanted, who may ask, and which pages of other sites.
     """
     settings: Settings = app.state.settings
-    observe = partial(Observed, log=RequestLog(settings.log_format))
-    service: ASGIApp = HotPath(observe(UnreadBody(app)), app.state)
+    log = RequestLog(settings.log_format)
+
+    def observed(app: ASGIApp) -> Observed:
+        return Observed(UnreadBody(OneHost(app)), log)
+
+    service: ASGIApp = HotPath(observed(app), app.state)
     if settings.api_keys:
-        service = Entrance(service, observe(UnreadBody(refuse)), settings.api_keys, settings.metrics_open)
-    return CrossOrigin(service, settings.cors_origins, observe) if settings.cors_origins else service
+        service = Entrance(service, observed(refuse), settings.api_keys, settings.metrics_open)
+    return CrossOrigin(service, settings.cors_origins, observed) if settings.cors_origins else service
 
 
 def create_app(settings: Settings, lifecycle: Lifecycle | None = None) -> FastAPI:
@@ -80,9 +86,10 @@ def create_app(settings: Settings, lifecycle: Lifecycle | None = None) -> FastAP
     app.state.arriving = Arriving(max(ARRIVING_BYTES, settings.max_upload_bytes))
     problems.install(app)
     rooms = (page, documentation, predict, read, explain, model, health, metrics, open_inference, tf_serving)
-    app.state.methods = problems.methods_by_path(room.router for room in rooms)
-    for room in rooms:
-        app.include_router(room.router)
+    routers = [router for room in rooms for router in (room.router, heads_of(room.router))]
+    app.state.methods = problems.methods_by_path(routers)
+    for router in routers:
+        app.include_router(router)
     openapi.complete(app)
     return app
 

@@ -15,6 +15,7 @@ from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
+from starlette.types import Scope, Send
 
 from app.errors import BadQuery, NotFound, ServiceError, WrongMethod
 from app.telemetry.metrics import count_refusal
@@ -112,6 +113,14 @@ def answer_to(error: Exception, id_of_request: str, path: str = "") -> tuple[int
     if error.retry_after_s is not None:
         headers.append((b"retry-after", str(error.retry_after_s).encode("ascii")))
     return status, headers, orjson.dumps(body)
+
+
+async def refuse(error: ServiceError, scope: Scope, send: Send, more: Headers | None = None) -> None:
+    """Answers a request by `error`, below the framework, with `more` headers. What is left of its body is not read."""
+    status, headers, body = answer_to(error, request_id(scope), scope["path"])
+    headers += [*(more or ()), (b"content-length", b"%d" % len(body))]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
 
 
 def is_of_a_protocol(path: str) -> bool:

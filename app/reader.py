@@ -159,13 +159,15 @@ class Reader:
             why = self.model.explain(normalize(image), answer.digit)
             return _counted(answer), why
 
-    async def read_many(self, files: list[bytes]) -> list[Answer | ServiceError]:
-        """Answers each file, in order; a file that can't be read has its error in its place.
+    async def read_many(
+        self, files: list[bytes], may_fit: bool = True, preview: bool = False
+    ) -> list[Answer | ServiceError]:
+        """Answers each file as `read` does, in order; a file that can't be read has its error in its place.
 
         Raises: Overloaded.
         """
         with self._admitted:
-            steps = [partial(self._prepare_each, group) for group in _grouped(files)]
+            steps = [partial(self._prepare_each, group, may_fit, preview) for group in _grouped(files)]
             self._backroom.check_room(len(steps))
             groups = await self._backroom.run_each(steps)
             prepared = [each for group in groups for each in group]
@@ -302,15 +304,17 @@ class Reader:
         self._backroom.check_room()
         return await self._backroom.run(lambda: self._prepare(data, may_fit, preview))
 
-    def _prepare(self, data: bytes, may_fit: bool = True, preview: bool = False) -> tuple[Grey, PictureNote]:
+    def _prepare(self, data: bytes, may_fit: bool, preview: bool) -> tuple[Grey, PictureNote]:
         return prepare(data, self._max_pixels, may_fit and self.model.metadata.fits_digits, preview)
 
-    def _prepare_each(self, files: Iterable[bytes]) -> list[tuple[Grey, PictureNote] | ServiceError]:
-        return [self._prepare_or_error(data) for data in files]
+    def _prepare_each(
+        self, files: Iterable[bytes], may_fit: bool, preview: bool
+    ) -> list[tuple[Grey, PictureNote] | ServiceError]:
+        return [self._prepare_or_error(data, may_fit, preview) for data in files]
 
-    def _prepare_or_error(self, data: bytes) -> tuple[Grey, PictureNote] | ServiceError:
+    def _prepare_or_error(self, data: bytes, may_fit: bool, preview: bool) -> tuple[Grey, PictureNote] | ServiceError:
         try:
-            return self._prepare(data)
+            return self._prepare(data, may_fit, preview)
         except ServiceError as error:
             return error
 

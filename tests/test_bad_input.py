@@ -61,7 +61,7 @@ CASES = [
     Bad(
         "form-urlencoded",
         415,
-        "curl http://127.0.0.1:8000/predict -F file=@digit.png",
+        "/predict -F file=@digit.png",
         b"file=7",
         {"Content-Type": "application/x-www-form-urlencoded"},
     ),
@@ -96,7 +96,7 @@ CASES = [
     Bad("too many bytes", 413, f"at most {MAX_UPLOAD_BYTES} bytes", b"x" * (MAX_UPLOAD_BYTES + 1), OCTETS),
     Bad("bad query", 400, "'preview'", part(GOOD) + END, path="/predict?preview=perhaps"),
     Bad("wrong method", 405, "takes POST; received GET", method="GET"),
-    Bad("wrong method elsewhere", 405, "takes GET; received DELETE", path="/model", method="DELETE"),
+    Bad("wrong method elsewhere", 405, "takes GET, HEAD; received DELETE", path="/model", method="DELETE"),
     Bad("wrong path", 404, "/docs", path="/predictt"),
     Bad("path with a slash too much", 404, "/docs", path="/predict/"),
     Bad("batch: empty form", 400, "'files'", END, path="/predict/batch"),
@@ -137,6 +137,13 @@ def check_problem(response: httpx.Response, status: int, words: str) -> None:
 def test_bad_input(client: httpx.Client, bad: Bad) -> None:
     response = client.request(bad.method, bad.path, content=bad.body, headers=bad.headers)
     check_problem(response, bad.status, bad.words)
+
+
+@pytest.mark.parametrize("host", ["digits.example.org:8443", "[::1]:80", ""])
+@pytest.mark.parametrize("path", ["/predict", "/read", "/predict/batch"])
+def test_the_right_curl_names_the_service_as_the_client_does(client: httpx.Client, path: str, host: str) -> None:
+    response = client.post(path, content=b"{}", headers={"Host": host, "Content-Type": "application/json"})
+    assert f"Try: curl http://{host or client.base_url.netloc.decode()}{path} -F " in response.json()["detail"]
 
 
 def test_a_wrong_method_names_the_right_one(client: httpx.Client) -> None:

@@ -55,6 +55,31 @@ def test_an_unlisted_origin_gets_nothing(shared: httpx.Client) -> None:
     assert not allowed(shared.post("/predict", content=SEVEN, headers={"Origin": UNLISTED, "X-API-Key": KEY}))
 
 
+@pytest.mark.parametrize(
+    ("origin", "method", "header", "received"),
+    [
+        (UNLISTED, "POST", "x-api-key", f"POST of '{UNLISTED}' with 'x-api-key'."),
+        (LISTED, "PUT", None, f"PUT of '{LISTED}'."),
+        (LISTED, "GET", "x-other", f"GET of '{LISTED}' with 'x-other'."),
+    ],
+)
+def test_what_is_not_shared_is_a_problem_that_says_why(
+    shared: httpx.Client, origin: str, method: str, header: str | None, received: str
+) -> None:
+    asked = {"Origin": origin, "Access-Control-Request-Method": method}
+    response = shared.options(
+        "/predict", headers=asked | ({"Access-Control-Request-Headers": header} if header else {})
+    )
+    assert response.status_code == 400
+    assert response.headers["Content-Type"] == "application/problem+json"
+    assert response.headers.get("Access-Control-Allow-Origin") == (LISTED if origin == LISTED else None)
+    assert "Origin" in response.headers["Vary"]
+    problem = response.json()
+    assert problem["type"] == "urn:digits:not-shared"
+    assert problem["detail"].endswith(f"received {received}")
+    assert problem["request_id"] == response.headers["X-Request-ID"]
+
+
 def test_a_question_that_is_none_wants_a_key(shared: httpx.Client) -> None:
     assert shared.options("/predict", headers={"Origin": LISTED}).status_code == 401
     assert shared.options("/predict", headers=BEFOREHAND).status_code == 401

@@ -33,6 +33,17 @@ def test_what_stands_behind_the_parts_is_passed_over() -> None:
     assert len(parse(PART % b"x" + END + b"after")) == 1
 
 
+@pytest.mark.parametrize("preamble", [b"", b"for those who know no forms --x\r\n--xy", b"\r\n-\r\n", b"--\r\n--"])
+def test_what_stands_before_the_parts_is_passed_over(preamble: bytes) -> None:
+    assert parse(preamble + b"\r\n" + PART % b"x" + PART % b"y" + END) == [Part("file", b"x"), Part("file", b"y")]
+
+
+@pytest.mark.parametrize("start", [b" ", b"x", b"preamble\n", b"preamble\r\n "])
+def test_a_boundary_begins_a_line(start: bytes) -> None:
+    with pytest.raises(BrokenForm):
+        parse(start + PART % b"x" + END)
+
+
 def test_names_may_be_utf8() -> None:
     body = '--xyz\r\nContent-Disposition: form-data; name="Größe"\r\n\r\nx\r\n'.encode()
     assert parse(body + END)[0].name == "Größe"

@@ -1,5 +1,6 @@
 """What isn't HTTP, or too much of it, harms nobody and is told so."""
 
+import json
 import re
 import socket
 from collections.abc import Iterator
@@ -69,6 +70,8 @@ def test_what_is_no_request_is_a_400_that_says_why(service: Service, sent: bytes
     [
         (b"GET /\xff HTTP/1.1\r\nHost: x\r\n\r\n", 400),
         (b"GET /%00 HTTP/1.1\r\nHost: x\r\n\r\n", 404),
+        (b"GET /v1/models/tiny?\xff HTTP/1.1\r\nHost: x\r\n\r\n", 400),
+        (post(SEVEN.read_bytes(), "Content-Encoding: identity", "Content-Encoding: gzip"), 415),
         (b"GET /../../etc/passwd HTTP/1.1\r\nHost: x\r\n\r\n", 404),
         (b"GET /%2e%2e/%2e%2e/etc/passwd HTTP/1.1\r\nHost: x\r\n\r\n", 404),
         (b"GET http://elsewhere/healthz HTTP/1.1\r\nHost: x\r\n\r\n", 200),
@@ -93,6 +96,65 @@ def test_what_is_odd_is_answered(service: Service, sent: bytes, status: int) -> 
         assert status_of(raw.recv(65536)) == status
 
 
+@pytest.mark.parametrize(
+    ("fields", "received"),
+    [
+        ("", "none"),
+        ("Host: x\r\nHost: x\r\n", "'x' and 'x'"),
+        ("Host: x\r\n" + "Host: y\r\n" * 100, "'x' and 'y' and 'y'"),
+        ("Host: a b\r\n", "'a b'"),
+        ("Host: a/b\r\n", "'a/b'"),
+        ("Host: a, b\r\n", "'a, b'"),
+        ("Host: user@a\r\n", "'user@a'"),
+        ("Host: a:b\r\n", "'a:b'"),
+        ("Host: [::1\r\n", "'[::1'"),
+        ("Host: <a>\r\n", "'<a>'"),
+        ("Host: \xe9\r\n", r"'\xe9'"),
+    ],
+)
+@pytest.mark.parametrize("version", ["HTTP/1.1", "HTTP/1.0"])
+@pytest.mark.parametrize("line", ["GET /healthz", "GET /nowhere", "POST /predict", "GET http://x/healthz"])
+def test_without_one_valid_host_a_request_is_a_400(
+    service: Service, line: str, version: str, fields: str, received: str
+) -> None:
+    body = SEVEN.read_bytes() if line.startswith("POST") else b""
+    head = f"{line} {version}\r\n{fields}Content-Type: image/png\r\nContent-Length: {len(body)}\r\n\r\n"
+    with connected(service.url) as raw:
+        raw.sendall(head.encode("latin-1") + body)
+        answer = raw.recv(65536)
+    if not fields and version == "HTTP/1.0":  # which knows no Host
+        assert status_of(answer) == (404 if "nowhere" in line else 200)
+        return
+    assert status_of(answer) == 400
+    assert json.loads(answer.partition(b"\r\n\r\n")[2])["detail"] == f"Expected one valid Host; received {received}."
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["", "x", "x:", "127.0.0.1:8000", "[::1]", "[fe80::1%25eth0]:80", "a_b.example.org:1", "x%20y!", "(a,b;c=d)"],
+)
+def test_what_names_a_host_is_one(service: Service, host: str) -> None:
+    with connected(service.url) as raw:
+        for request in (HEALTHY, post()):
+            raw.sendall(request.replace(b"Host: x", b"Host: " + host.encode()))
+            assert status_of(raw.recv(65536)) == 200
+
+
+@pytest.mark.parametrize(
+    "field", ["Content-Encoding: gzip", "Host: y", "X-Request-ID: of-the-trailer", "Content-Type: a/b"]
+)
+@pytest.mark.parametrize("chunks", [[SEVEN.read_bytes()], []], ids=["a picture", "no body"])
+def test_a_trailer_is_no_part_of_the_head(service: Service, chunks: list[bytes], field: str) -> None:
+    head = b"POST /predict HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nContent-Type: image/png\r\n\r\n"
+    body = b"".join(b"%x\r\n%b\r\n" % (len(chunk), chunk) for chunk in chunks)
+    with connected(service.url) as raw:
+        for _ in range(2):
+            raw.sendall(head + body + b"0\r\n" + field.encode() + b"\r\n\r\n")
+            answer = raw.recv(65536)
+            assert status_of(answer) == (200 if chunks else 422)
+            assert b"of-the-trailer" not in answer
+
+
 def in_pieces(data: bytes, size: int) -> list[bytes]:
     return [data[at : at + size] for at in range(0, len(data), size)]
 
@@ -105,8 +167,9 @@ def test_a_request_in_many_packets_is_a_request(service: Service, size: int) -> 
         assert status_of(raw.recv(65536)) == 200
 
 
-def test_an_offer_of_another_protocol_is_ignored(service: Service) -> None:
-    offer = ("Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAMAAABk")
+@pytest.mark.parametrize("name", ["Upgrade", "upgrade"])
+def test_an_offer_of_another_protocol_is_ignored(service: Service, name: str) -> None:
+    offer = ("Connection: Upgrade, HTTP2-Settings", f"{name}: h2c", "HTTP2-Settings: AAMAAABk")
     with connected(service.url) as raw:
         for _ in range(2):
             raw.sendall(post(SEVEN.read_bytes(), *offer))

@@ -40,6 +40,7 @@ def form(data: bytes, name: str = "file") -> bytes:
 
 PICTURE = Image.open(SEVEN_FILE)
 SEVEN = form(encode(PICTURE))
+HOST, KIND, LENGTH = (b"host", b"x"), (b"content-type", TYPE.encode()), (b"content-length", b"%d" % len(SEVEN))
 
 
 LIMITS = Settings()
@@ -73,7 +74,7 @@ def ask(
 ) -> tuple[int, bytes]:
     """One request straight to a HotPath; a number among the messages is a pause in seconds."""
     length = sum(len(each.get("body", b"")) for each in messages if not isinstance(each, float))
-    given = {"content-type": TYPE, "content-length": str(length)} | (fields or {})
+    given = {"host": "x", "content-type": TYPE, "content-length": str(length)} | (fields or {})
     scope: Scope = {"type": "http", "method": "POST", "path": "/predict", "query_string": b"", "client": None} | changes
     scope.setdefault("headers", [(name.encode(), value.encode()) for name, value in given.items()])
     coming = iter(messages)
@@ -143,10 +144,13 @@ def test_a_body_may_come_late_and_in_pieces(shipped: Model, messages: list[Messa
         (SEVEN, {"path": "/predict/"}),
         (SEVEN, {"method": "PUT"}),
         (SEVEN, {"query_string": b"preview=true"}),
-        (SEVEN, {"headers": [(b"content-type", TYPE.encode())]}),
-        (SEVEN, {"headers": [(b"content-length", b"%d" % len(SEVEN))]}),
-        (SEVEN, {"headers": [(b"content-type", TYPE.encode())] * 2 + [(b"content-length", b"%d" % len(SEVEN))]}),
-        (SEVEN, {"headers": [(b"content-type", TYPE.encode()), (b"content-length", b"+300")]}),
+        (SEVEN, {"headers": [HOST, KIND]}),
+        (SEVEN, {"headers": [HOST, LENGTH]}),
+        (SEVEN, {"headers": [HOST, KIND, KIND, LENGTH]}),
+        (SEVEN, {"headers": [HOST, KIND, (b"content-length", b"+300")]}),
+        (SEVEN, {"headers": [KIND, LENGTH]}),
+        (SEVEN, {"headers": [HOST, HOST, KIND, LENGTH]}),
+        (SEVEN, {"headers": [(b"host", b"a b"), KIND, LENGTH]}),
         (
             form(encode(PICTURE, "TIFF") + bytes(LARGE_BYTES)),
             {},

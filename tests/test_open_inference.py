@@ -372,7 +372,7 @@ def test_limits_hold(client: httpx.Client) -> None:
         ("POST", MODEL + "/versions/02/infer", 404, "version 2"),
         ("GET", "/v2/nothing", 404, "nothing at this path"),
         ("GET", INFER, 405, "takes POST; received GET"),
-        ("DELETE", "/v2", 405, "takes GET; received DELETE"),
+        ("DELETE", "/v2", 405, "takes GET, HEAD; received DELETE"),
         ("POST", "/v2/repository/models/tiny/load", 501, "by itself"),
         ("POST", "/v2/repository/models/tiny/unload", 501, "by itself"),
     ],

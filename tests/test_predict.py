@@ -2,6 +2,7 @@
 
 import base64
 from io import BytesIO
+from typing import Any
 
 import httpx
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 from PIL import Image
 
 from tests.conftest import MAX_BATCH
-from tests.support import band, encode
+from tests.support import SEVEN, band, encode
 
 
 def upload(client: httpx.Client, data: bytes, query: str = "") -> httpx.Response:
@@ -88,6 +89,28 @@ def test_a_batch_is_answered_in_order_with_a_problem_where_one_belongs(client: h
     assert results[0]["picture"]["width"] == 28
     assert "30x20" in results[4]["detail"]
     assert results[1]["request_id"] == response.headers["X-Request-ID"]
+
+
+def test_a_batch_takes_the_query_of_one_picture(shipped_url: str) -> None:
+    files = [("files", ("x", path.read_bytes())) for path in (SEVEN, SEVEN.with_name("card.jpg"))]
+    seven, card = ask_batch(shipped_url, "", files)
+    assert (seven["digit"], card["digit"], card["picture"]["fitted"]) == (7, 5, True)
+    assert "preview" not in card["picture"]
+    seven, card = ask_batch(shipped_url, "?fit=never", files)
+    assert (seven["digit"], card["status"]) == (7, 422)
+    assert "of 28x28 pixels; received one of 800x600" in card["detail"]
+    for (_, (_, data)), found in zip(files, ask_batch(shipped_url, "?preview=true", files), strict=True):
+        alone = httpx.post(shipped_url + "/predict?preview=true", content=data, timeout=30).json()
+        assert found["picture"] == alone["picture"]
+    bad = httpx.post(shipped_url + "/predict/batch?fit=sometimes", files=files, timeout=30)
+    assert (bad.status_code, "'sometimes'" in bad.json()["detail"]) == (400, True)
+
+
+def ask_batch(url: str, query: str, files: list[tuple[str, tuple[str, bytes]]]) -> list[dict[str, Any]]:
+    response = httpx.post(url + "/predict/batch" + query, files=files, timeout=30)
+    assert response.status_code == 200
+    results: list[dict[str, Any]] = response.json()["results"]
+    return results
 
 
 def test_a_batch_without_one_good_picture_is_answered_too(client: httpx.Client) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from app.wire.connection import MAX_PIPELINED
 from tests.raw import HEALTHY, connected, post, problem_of, received_to_the_end, status_of
 from tests.support import LITERT, Service, running_service, waiting
 
@@ -81,6 +82,19 @@ def test_who_never_takes_his_answers_is_cut(service: Service) -> None:
     for _ in waiting("the connection to be gone"):
         if _connections(service) < before:
             break
+
+
+def test_who_asks_too_much_at_once_and_never_takes_his_answers_is_cut(service: Service) -> None:
+    with socket.socket() as raw:
+        raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        address = httpx.URL(service.url)
+        raw.connect((address.host, address.port or 80))
+        raw.sendall(b"GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n" * 2 * MAX_PIPELINED)
+        for _ in waiting("the connection to be cut"):
+            try:
+                raw.sendall(b"x")  # what is read no more
+            except ConnectionError:
+                break
 
 
 def test_one_too_many_is_told_and_the_others_go_on(service: Service) -> None:

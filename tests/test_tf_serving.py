@@ -220,8 +220,12 @@ def test_limits_hold(client: httpx.Client) -> None:
         ("GET", MODEL + ":predict", 405, "takes POST; received GET"),
         ("GET", MODEL + "/versions/2:predict", 405, "takes POST; received GET"),
         ("PUT", MODEL + ":predict", 405, "takes POST; received PUT"),
-        ("POST", MODEL, 405, "takes GET; received POST"),
-        ("POST", MODEL + "/metadata", 405, "takes GET; received POST"),
+        ("POST", MODEL, 405, "takes GET, HEAD; received POST"),
+        ("POST", MODEL + "/metadata", 405, "takes GET, HEAD; received POST"),
+        ("POST", MODEL + ":regret", 404, "after the colon, or explain, without a version; received 'regret'"),
+        ("POST", MODEL + "/versions/2:explain", 404, "without a version; received 'explain'"),
+        ("POST", MODEL + "/labels/stable:a:b", 404, "after the colon"),
+        ("GET", MODEL + ":regret", 404, "received 'regret'"),
     ],
 )
 def test_other_errors_are_the_protocols_too(

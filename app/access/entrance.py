@@ -4,10 +4,9 @@ from collections.abc import Iterable
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from app import problems
 from app.access.keys import Keys
 from app.errors import NoKey
-from app.problems import answer_to
-from app.telemetry.request_id import request_id
 
 # Whatever isn't named here takes a key, also what is added one day.
 OPEN = frozenset(("/", "/docs", "/openapi.json"))
@@ -61,7 +60,4 @@ async def refuse(scope: Scope, receive: Receive, send: Send) -> None:
     """ASGI application: answers 401, and reads nothing."""
     received = _received(scope["headers"])
     expected = "Expected a key of this service, as 'Authorization: Bearer KEY' or 'X-API-Key: KEY'"
-    status, headers, body = answer_to(NoKey(f"{expected}; received {received}."), request_id(scope), scope["path"])
-    headers += [(b"www-authenticate", b"Bearer"), (b"content-length", b"%d" % len(body))]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+    await problems.refuse(NoKey(f"{expected}; received {received}."), scope, send, [(b"www-authenticate", b"Bearer")])

@@ -36,14 +36,12 @@ def _read(path: str) -> File:
 
 
 @router.get("/docs")
-@router.head("/docs")
 async def index(request: Request) -> Response:
     """The page."""
     return respond(request, _read(INDEX))
 
 
 @router.get("/docs/{name}")
-@router.head("/docs/{name}")
 async def part(request: Request, name: str) -> Response:
     """What the page is made of: swagger-ui, its style, and what starts it."""
     if name not in NAMES or name == INDEX:

@@ -32,7 +32,7 @@ def parse_form(content_type: str, body: bytes, max_parts: int, too_many: Callabl
         raise BrokenForm("Expected a Content-Type that names the boundary between the parts; received one without.")
     collector = _Collector(max_parts, too_many)
     try:
-        MultipartParser(boundary, collector.callbacks()).write(body)
+        MultipartParser(boundary, collector.callbacks()).write(_without_preamble(body, boundary))
     except FormParserError as error:
         raise BrokenForm(
             f"Expected a multipart/form-data body; received one that breaks off its form: {error}."
@@ -42,6 +42,15 @@ def parse_form(content_type: str, body: bytes, max_parts: int, too_many: Callabl
             f"Expected a complete multipart/form-data body; received {len(body)} bytes whose last boundary is missing."
         )
     return collector.parts
+
+
+def _without_preamble(body: bytes, boundary: bytes) -> bytes:
+    """Before the first boundary there may be lines for those who know no forms (RFC 2046, 5.1.1).
+
+    A boundary that begins no line is left to the parser, which refuses it: what follows it is more likely a part.
+    """
+    start = body.find(b"--" + boundary)
+    return body[start:] if start >= 2 and body[start - 2 : start] == b"\r\n" else body
 
 
 class _Collector:

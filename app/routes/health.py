@@ -11,7 +11,6 @@ router = APIRouter(tags=["health"])
 
 
 @router.get("/livez", summary="Is the process up?")
-@router.head("/livez", include_in_schema=False)
 async def livez() -> Status:
     """200 as soon as the process answers, with or without a model."""
     return Status(status="alive")
@@ -20,9 +19,6 @@ async def livez() -> Status:
 @router.get("/readyz", summary="Is a model loaded and warm?", responses=examples(NotReady))
 @router.get("/health", include_in_schema=False)
 @router.get("/healthz", include_in_schema=False)
-@router.head("/readyz", include_in_schema=False)
-@router.head("/health", include_in_schema=False)
-@router.head("/healthz", include_in_schema=False)
 async def readyz(reader: ReadyReader, lifecycle: CurrentLifecycle) -> Ready:
     """200 once a model is loaded, checked and warmed up, in each process that serves, and 503 until then.
 

@@ -47,7 +47,6 @@ async def model(reader: ReadyReader, settings: CurrentSettings) -> ModelOut:
     response_class=HTMLResponse,
     responses=examples(NoReport, NotReady),
 )
-@router.head("/model/report", include_in_schema=False)
 async def report(request: Request, reader: ReadyReader) -> Response:
     """How good it is and how sure that is, its worst mistakes, what its units see, and the model card."""
     served = reader.model

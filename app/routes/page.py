@@ -38,14 +38,12 @@ FILES = dict(_read_files())
 
 
 @router.get("/")
-@router.head("/")
 async def index(request: Request) -> Response:
     """The page."""
     return respond(request, FILES[INDEX])
 
 
 @router.get("/page/{name}")
-@router.head("/page/{name}")
 async def part(request: Request, name: str) -> Response:
     """What the page is made of: its style, its script, its icon."""
     if name not in FILES or name == INDEX:

@@ -85,14 +85,17 @@ async def predict(
     "/predict/batch",
     summary="Which digits are in these pictures?",
     response_model=BatchPrediction,
-    responses=examples(*FORM_ERRORS, TooManyPictures, RaggedImages)
+    responses=examples(*FORM_ERRORS, BadQuery, TooManyPictures, RaggedImages)
     | {200: {"content": {OCTETS: {"schema": PROBABILITIES}}}},
     openapi_extra={"requestBody": {"required": True, "content": MANY_PICTURES}},
 )
-async def predict_batch(request: Request, reader: ReadyReader, settings: CurrentSettings) -> Response:
+async def predict_batch(
+    request: Request, reader: ReadyReader, settings: CurrentSettings, fit: Fit = "auto", preview: Preview = False
+) -> Response:
     """Many pictures, as repeated multipart fields `files`. One that can't be read has its problem in its place.
 
-    Or images that are 28x28 already, as raw bytes in one body: `Content-Type: application/octet-stream`.
+    Or images that are 28x28 already, as raw bytes in one body: `Content-Type: application/octet-stream`. The model sees
+    them as they are, so they are neither fitted nor shown again.
     """
     if kind_of(request) == OCTETS:
         return await _read_raw(request, reader, settings)
@@ -101,7 +104,7 @@ async def predict_batch(request: Request, reader: ReadyReader, settings: Current
         refusal(each, request_id(request.scope))
         if isinstance(each, ServiceError)
         else {**reading(each), "picture": picture(each.picture)}
-        for each in await unless_gone(request, settings, reader.read_many(files))
+        for each in await unless_gone(request, settings, reader.read_many(files, fit == "auto", preview))
     ]
     return Response(to_json(batch(results, reader.model)), media_type=JSON)
 

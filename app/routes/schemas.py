@@ -19,9 +19,6 @@ class PictureOut(BaseModel):
     inverted: bool = Field(description="whether dark ink on light paper was turned round")
     box: tuple[int, int, int, int] | None = Field(description="left, top, right, bottom of the part that was fitted")
     warnings: list[str] = Field(description="what may have made the answer wrong, in plain words")
-
-
-class PictureWithPreview(PictureOut):
     preview: str | None = Field(None, description="with ?preview=true: the 28x28 the model saw, a PNG in base64")
 
 
@@ -42,7 +39,7 @@ class Prediction(Read):
     model_config = ConfigDict(json_schema_extra={"example": {**READ, "model": MODEL, "picture": PICTURE}})
 
     model: ModelRef
-    picture: PictureWithPreview
+    picture: PictureOut
 
 
 class Score(BaseModel):

@@ -8,7 +8,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from app.errors import BadTensors, CannotExplain, NotReady, UnknownFormat
+from app.errors import BadTensors, CannotExplain, NotFound, NotReady, UnknownFormat
 from app.images.normalize import PIXELS, SIDE, normalize
 from app.model.explain import Explanation
 from app.model.model import SIGNATURES
@@ -40,6 +40,7 @@ INPUT_OF = {DEFAULT: "pixels", "images": "images"}  # of each signature
 TYPES = {"float32": "DT_FLOAT", "uint8": "DT_UINT8", "int64": "DT_INT64"}
 OK = {"error_code": "OK", "error_message": ""}
 METHOD = "tensorflow/serving/predict"
+VERBS = ("predict", "classify", "regress", "explain")
 EXAMPLE = {"instances": [[0] * PIXELS]}
 
 
@@ -131,6 +132,14 @@ async def explain(request: Request, reader: Served, settings: CurrentSettings) -
     )
 
 
+@router.post("/v1/models/{model}:{verb}", include_in_schema=False)
+@router.post("/v1/models/{model}/versions/{version}:{verb}", include_in_schema=False)
+@router.post("/v1/models/{model}/labels/{label}:{verb}", include_in_schema=False)
+async def unknown(verb: str) -> None:
+    """What else may stand behind the colon is nothing that is offered."""
+    raise _no_such_verb(verb)
+
+
 @router.get("/v1/models", summary="The models", responses=protocol_examples(NotReady))
 async def models(reader: ReadyReader) -> dict[str, list[str]]:
     """The one that is served."""
@@ -157,11 +166,19 @@ async def metadata(reader: Served) -> dict[str, Any]:
 @router.get("/v1/models/{model}/labels/{label}", include_in_schema=False)
 async def status(request: Request, reader: ReadyReader, model: ModelName) -> dict[str, Any]:
     """For clients of TensorFlow Serving and of KServe V1 alike."""
-    if ":" in request.url.path.rpartition("/")[2]:
+    _, colon, verb = request.scope["path"].rpartition("/")[2].rpartition(":")
+    if colon and verb not in VERBS:
+        raise _no_such_verb(verb)
+    if colon:
         raise HTTPException(405, headers={"Allow": "POST"})
     await named(request, reader, model)
     state = {"version": str(reader.model.version), "state": "AVAILABLE", "status": OK}
     return {"model_version_status": [state], "name": reader.model.name, "ready": True}
+
+
+def _no_such_verb(verb: str) -> NotFound:
+    expected = "Expected predict, classify or regress after the colon, or explain, without a version"
+    return NotFound(f"{expected}; received {verb[:100]!r}.")
 
 
 def _parse(body: bytes, max_batch: int) -> Asked:

@@ -51,7 +51,7 @@ async def one_picture(request: Request, settings: Settings) -> bytes:
             raise WrongField(f"Expected one multipart field named 'file'; received {len(parts)}.")
         return parts[0].content
     if not (kind.startswith("image/") or kind in (OCTETS, "")):
-        raise _wrong_type(kind, f"{request.scope['path']} -F file=@digit.png", f"{FORM}, image/* or {OCTETS}")
+        raise _wrong_type(request, f"{request.scope['path']} -F file=@digit.png", f"{FORM}, image/* or {OCTETS}")
     with expecting(request):
         body = await read_body(request, settings)
     if not body and not kind:
@@ -67,7 +67,7 @@ async def many_pictures(request: Request, settings: Settings) -> list[bytes]:
     check_not_packed(request, UnknownFormat)
     content_type, kind = request.headers.get("content-type", ""), kind_of(request)
     if kind != FORM:
-        raise _wrong_type(kind, "/predict/batch -F files=@one.png -F files=@two.png", f"{FORM} or {OCTETS}")
+        raise _wrong_type(request, "/predict/batch -F files=@one.png -F files=@two.png", f"{FORM} or {OCTETS}")
     if _is_large(request):
         request.app.state.reader.check_room_for_batch()
     body = await read_body(request, settings)
@@ -136,13 +136,20 @@ def _too_many_pictures(limit: int, received: str = "more") -> TooManyPictures:
 
 def check_not_packed(request: Request, error: type[ServiceError]) -> None:
     """Raises: `error`, when the body as a whole is compressed: pictures are already."""
-    encoding = request.headers.get("content-encoding", NOT_PACKED)
-    if encoding.lower() != NOT_PACKED:
-        raise error(f"Expected a body that is not compressed; received the Content-Encoding {encoding[:100]!r}.")
+    for encoding in request.headers.getlist("content-encoding"):
+        if encoding.lower() != NOT_PACKED:
+            raise error(f"Expected a body that is not compressed; received the Content-Encoding {encoding[:100]!r}.")
 
 
-def _wrong_type(kind: str, right_curl: str, expected: str) -> UnknownFormat:
-    hint = "curl http://127.0.0.1:8000" + right_curl
+def _wrong_type(request: Request, right_curl: str, expected: str) -> UnknownFormat:
+    kind = kind_of(request)
+    hint = f"curl {_address(request)}{right_curl}"
     if kind == URL_ENCODED:
         hint += " (-F, where -d sends a form without files)"
     return UnknownFormat(f"Expected the Content-Type {expected}; received {kind[:100] or 'none'!r}. Try: {hint}")
+
+
+def _address(request: Request) -> str:
+    """That of the service, as the client calls it."""
+    host = request.headers.get("host") or "{}:{}".format(*request.scope["server"])
+    return f"{request.scope['scheme']}://{host[:100]}"

@@ -1,6 +1,7 @@
 """One client's connection, and what it may not do: see `app.wire.gate` for the limits."""
 
 import asyncio
+import re
 from typing import Any, cast
 
 import httptools
@@ -13,7 +14,7 @@ from app.wire.one_write import OneWriteProtocol
 END_OF_HEAD = b"\r\n\r\n"
 # Java's HttpClient and `curl --http2` offer another protocol with each request, and would take HTTP/1.1, too. httptools
 # takes no body after such a head, so it isn't shown the offer.
-UPGRADE, NO_UPGRADE = b"\r\nUpgrade:", b"\r\nIgnored:"
+MAYBE_UPGRADE, UPGRADE, NO_UPGRADE = b"pgrade:", re.compile(rb"(?i)\r\nUpgrade:"), b"\r\nIgnored:"
 # uvloop reads 256 KiB at once. So many in a row that are of no body are a trailer, or a chunk's extension, without end.
 MAX_STRAY_BYTES = 512 * 1024
 # Requests of one client that wait for an earlier one's answer, 3 KB each. uvicorn has no limit.
@@ -49,9 +50,9 @@ class Connection(OneWriteProtocol):
         if len(data) > MAX_HEAD_BYTES and self._is_more_than_a_head(data):
             self._refuse_head()
             return
-        if UPGRADE in data and self.awaits_head:
+        if MAYBE_UPGRADE in data and self.awaits_head:
             head, end, body = data.partition(END_OF_HEAD)
-            data = head.replace(UPGRADE, NO_UPGRADE) + end + body
+            data = UPGRADE.sub(NO_UPGRADE, head) + end + body
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade:  # to something that isn't spoken here: the answer is as to any request
@@ -66,6 +67,9 @@ class Connection(OneWriteProtocol):
             self._count_stray(len(data))
         if len(self.pipeline) > MAX_PIPELINED:
             self._cut_pipeline()
+
+    def on_chunk_header(self) -> None:
+        self.headers = []  # for the trailer's fields, which are no part of the head (RFC 9110, 6.5.1)
 
     def on_body(self, body: bytes) -> None:
         self._stray_bytes = 0
@@ -103,8 +107,8 @@ class Connection(OneWriteProtocol):
 
     def look(self, now: float) -> None:
         """Ends the connection if its time is over. `now`: by the loop's clock."""
-        if self._refused:
-            if (self.idle or self.cycle.disconnected) and now > self._refused + self._gate.linger_s:
+        if self._refused and (self.idle or self.cycle.disconnected):
+            if now > self._refused + self._gate.linger_s:
                 self.transport.abort()
         elif self.transport.get_write_buffer_size():
             self._unsent_since = self._unsent_since or now

@@ -18,7 +18,7 @@ LIMITS = Settings(
     max_upload_bytes=65_536, max_pixels=1_000_000, max_batch=16, max_pending=8, receive_seconds=5, log_format="json"
 )
 START_SECONDS = 60
-ANSWERED = {200, 304, 404, 405}  # by what /openapi.json doesn't list: the page, the documentation, no such path
+ANSWERED = {200, 304, 400, 404, 405}  # by what /openapi.json doesn't list: the page, the documentation, no such path
 METHODS_OF_SCHEMA = {"HEAD": "get"}
 READ_SELDOM = 32  # of the requests to /read, one in so many goes there: it takes a hundred times as long as the others
 PIECES = 4  # at most so many, a body comes in
