@@ -5,18 +5,19 @@ Nothing here depends on it. But a proxy in front may, and is to find that we rea
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.errors import BrokenRequest
 from app.problems import refuse
 
-# A name, or an address of numbers, and a port (RFC 3986, 3.2.2); the first alternative is nearly everybody's, and the
-# quickest. It may be empty: the client's address had none.
-VALID = re.compile(rb"(?:[\w.-]*|(?:[\w.~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*|\[[\w:.~%-]+\])(?::\d*)?")
+# A name, or an address of numbers, and a port (RFC 3986, 3.2.2). It may be empty: the client's address had none.
+VALID = re.compile(rb"(?:(?:[\w.~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*|\[[\w:.~%-]+\])(?::\d*)?")
 OLD = ("0.9", "1.0")  # versions of HTTP that know no Host
 
 
+@lru_cache(maxsize=16)  # nearly all say the same, and to know it again takes a third of the time
 def is_valid(host: bytes) -> bool:
     """Whether it can be the value of a Host field."""
     return VALID.fullmatch(host) is not None
