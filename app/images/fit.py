@@ -11,6 +11,7 @@ from app.images.ink import Ink, find_ink
 from app.images.mnist import as_mnist
 from app.images.normalize import WHITE, Grey
 from app.images.opencv import cv2
+from app.images.panel import panel_of
 from app.images.parts import Digit, find_digit
 from app.images.pixels import shrink
 from app.images.sheet import on_sheet
@@ -23,6 +24,7 @@ MARGIN = 0.35  # of the digit's size: so much of the paper around it is looked a
 STROKE = 0.12  # of the picture: in the second look, strokes are narrower, and shadows wider
 STRONGER = 1.2  # times as strong as a shadow is the ink that is not seen for it
 MORE, HELD = 1.1, 0.9  # of the box of a part of a digit: the whole has so much more, with so much of the part in it
+AS_PLAIN = 0.5  # of a panel's strength: the digit on it has more, the texture of a thick stroke less
 BLANK_LEVEL = 8.0  # grey levels; weaker ink is none
 LOW_CONTRAST = 40.0  # grey levels
 
@@ -54,15 +56,32 @@ def fit(grey: Grey) -> Fitted:
     Raises: BlankPicture.
     """
     part, (left, top, _, _) = on_sheet(grey)
-    found = _found(part)
-    x0, y0, x1, y1 = found.box
-    found = found._replace(box=(left + x0, top + y0, left + x1, top + y1))
+    found = _moved(_on_the_panel(part, _found(part)), left, top)
     if part is not grey:
         found = _beyond_the_sheet(grey, found)
     image = as_mnist(found.ink, found.digit)
     if image is None:
         raise BlankPicture()
     return Fitted(image, found.box, found.ink.inverted, _warnings(found.ink, found.digit))
+
+
+def _moved(look: _Look, left: int, top: int) -> _Look:
+    x0, y0, x1, y1 = look.box
+    return look._replace(box=(left + x0, top + y0, left + x1, top + y1))
+
+
+def _on_the_panel(grey: Grey, found: _Look) -> _Look:
+    """The digit on it, where what was found is a panel: light on a dark one, dark on a light one, and as plain."""
+    panel = panel_of(grey, found.digit, found.box)
+    if panel is None:
+        return found
+    try:
+        look = _found(panel)
+    except BlankPicture:
+        return found
+    if look.ink.inverted == found.ink.inverted or look.ink.level < AS_PLAIN * found.ink.level:
+        return found
+    return _moved(look, found.box[0], found.box[1])
 
 
 def _beyond_the_sheet(grey: Grey, found: _Look) -> _Look:
