@@ -14,6 +14,7 @@ from app.images.opencv import cv2
 from app.images.panel import panel_of
 from app.images.parts import Digit, find_digit
 from app.images.pixels import shrink
+from app.images.ruling import above_ruling, beside
 from app.images.sheet import on_sheet
 
 WORK = 112  # pixels of the longer side on which ink is looked for
@@ -43,11 +44,15 @@ class Fitted(NamedTuple):
 
 
 class _Look(NamedTuple):
-    """The ink and the digit in a part of a picture, and the digit's `box` in pixels of the whole."""
+    """The ink and the digit in a part of a picture, and the digit's `box` in pixels of the whole.
+
+    `ruled`: the ink stood on ruling that is weaker than it is.
+    """
 
     ink: Ink
     digit: Digit
     box: Box
+    ruled: bool
 
 
 def fit(grey: Grey) -> Fitted:
@@ -138,19 +143,32 @@ def _closely(grey: Grey, find: Callable[[Grey], Ink]) -> _Look:
     if size >= SMALL_DIGIT * max(grey.shape):
         return found
     margin = round(MARGIN * size)
-    near = _look(grey, (left - margin, top - margin, right + margin, bottom + margin), find)
+    part = max(0, left - margin), max(0, top - margin), right + margin, bottom + margin
+    if found.ruled:
+        guide = _part_of(found.digit.mask, grey.shape, part)
+        near = _look(grey, part, lambda work: beside(guide, find(work)))
+    else:
+        near = _look(grey, part, find)
     return near._replace(digit=near.digit._replace(several=found.digit.several, cut=found.digit.cut))
+
+
+def _part_of(mask: Grey, shape: tuple[int, ...], part: Box) -> Grey:
+    """The `part`, in pixels of a picture of `shape`, of a `mask` of that picture in another size."""
+    down, across = mask.shape[0] / shape[0], mask.shape[1] / shape[1]
+    left, top, right, bottom = part
+    return mask[int(top * down) : ceil(bottom * down), int(left * across) : ceil(right * across)]
 
 
 def _look(grey: Grey, part: Box, find: Callable[[Grey], Ink]) -> _Look:
     left, top = max(0, part[0]), max(0, part[1])
     seen = grey[top : part[3], left : part[2]]
     work = _work(seen)
-    ink = find(work)
+    plain = find(work)
+    ink = above_ruling(plain)
     digit = find_digit(ink) if ink.level >= BLANK_LEVEL else None
     if digit is None:
         raise BlankPicture()
-    return _Look(ink, digit, _scaled(digit.box, work, seen, left, top))
+    return _Look(ink, digit, _scaled(digit.box, work, seen, left, top), ruled=ink is not plain)
 
 
 def _scaled(box: Box, work: Grey, seen: Grey, left: int, top: int) -> Box:

@@ -1,6 +1,7 @@
 """A panel that a digit stands on, seen in a picture with another ground: a drawing program's black canvas, a slate."""
 
 import numpy as np
+from numpy.typing import NDArray
 
 from app.images.box import Box
 from app.images.normalize import Grey
@@ -9,7 +10,8 @@ from app.images.parts import Digit
 from app.images.pixels import quantile
 
 FILLED = 0.45  # of its box: so much of a panel is left by the digit on it; few digits fill as much of theirs
-STRAIGHT = 0.92  # of the tilted rectangle around it: a panel fills as much, a 0 at most 0.8
+STRAIGHT = 0.85  # of the tilted rectangle around it: a panel seen aslant fills as much, a 0 hardly ever more than 0.8
+CONVEX = 0.95  # of its hull
 NARROWEST = 0.4  # of its longer side: a bar that is narrower is a 1
 EDGE = 0.03  # of its box's sides: so much of the panel's edge is not looked at
 
@@ -25,8 +27,7 @@ def panel_of(grey: Grey, ink: Digit, box: Box) -> Grey | None:
     if cv2.countNonZero(mask) < FILLED * mask.size:
         return None
     outline = max(cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)[0], key=cv2.contourArea)
-    sides = cv2.minAreaRect(outline)[1]
-    if min(sides) < NARROWEST * max(sides) or cv2.contourArea(outline) < STRAIGHT * sides[0] * sides[1]:
+    if not _is_four_sided(outline):
         return None
     inner = np.zeros((mask.shape[0] + 2, mask.shape[1] + 2), np.uint8)  # so that the edge of the box is an edge
     cv2.drawContours(inner, [outline], -1, 1, -1, offset=(1, 1))
@@ -37,3 +38,12 @@ def panel_of(grey: Grey, ink: Digit, box: Box) -> Grey | None:
     seen = grey[box[1] : box[3], box[0] : box[2]]
     panel = cv2.resize(inner, seen.shape[::-1], interpolation=cv2.INTER_NEAREST) > 0
     return np.where(panel, seen, np.uint8(quantile(seen[panel], 0.5)))
+
+
+def _is_four_sided(outline: NDArray[np.int32]) -> bool:
+    """Whether an outline is as a rectangle's, tilted or seen somewhat aslant."""
+    width, height = cv2.minAreaRect(outline)[1]
+    area = cv2.contourArea(outline)
+    if min(width, height) < NARROWEST * max(width, height) or area < STRAIGHT * width * height:
+        return False
+    return bool(area > CONVEX * cv2.contourArea(cv2.convexHull(outline)))
