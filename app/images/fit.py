@@ -144,8 +144,8 @@ def _closely(grey: Grey, find: Callable[[Grey], Ink]) -> _Look:
         return found
     margin = round(MARGIN * size)
     part = max(0, left - margin), max(0, top - margin), right + margin, bottom + margin
-    if found.ruled:
-        guide = _part_of(found.digit.mask, grey.shape, part)
+    guide, ink = (_part_of(mask, grey.shape, part) for mask in (found.digit.mask, found.ink.mask))
+    if found.ruled or cv2.countNonZero(ink) > cv2.countNonZero(guide):  # seen from near, what else is there isn't whole
         near = _look(grey, part, lambda work: beside(guide, find(work)))
     else:
         near = _look(grey, part, find)

@@ -22,6 +22,7 @@ OWN_HEIGHT, OWN_INK, OWN_OVERLAP = 0.6, 0.35, 0.3
 OWN_SPECK = 0.12  # of the main part's ink: a thin 1 beside a fat 0 has no more
 AT_BORDER, AT_BORDERS, FRAME, BAR = 0.3, 0.2, 0.1, 0.1  # how much less such a part counts as the main one
 FRAMED = (0.3, 0.75)  # of a drawn frame's height: a digit in it is so tall
+DRAWN = 0.45  # of what its outline encloses: a drawn frame has less ink, a panel that a digit stands on has more
 CONVEX = 0.9  # of the hull of a drawn frame: its outline encloses as much
 FLAT = 0.15  # of its width: a part that is lower, and level, is a bar
 UNDERLINE = 1.1  # of the width of the ink above it: a bar that is wider underlines it
@@ -113,11 +114,12 @@ def _unframed(parts: _Parts) -> _Parts:
 
 
 def _encloses(parts: _Parts, frame: int, other: int) -> bool:
-    """Whether the outline of a part is convex, up to the tremble of a hand, and has the middle of another in it."""
+    """Whether a part is drawn as a convex outline, up to the tremble of a hand, with the middle of another in it."""
     shape = (parts.labels == frame).astype(np.uint8)
     corner = parts.place[1].start, parts.place[0].start
     (outline,), _ = cv2.findContours(shape, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE, offset=corner)
-    if cv2.contourArea(outline) < CONVEX * cv2.contourArea(cv2.convexHull(outline)):
+    area = cv2.contourArea(outline)
+    if area < CONVEX * cv2.contourArea(cv2.convexHull(outline)) or cv2.countNonZero(shape) > DRAWN * area:
         return False
     x, y = parts.centres[other].tolist()
     return bool(cv2.pointPolygonTest(outline, (x, y), False) > 0)
@@ -140,22 +142,12 @@ def _joined(parts: _Parts, main: int) -> tuple[list[int], Box]:
             if gap > (GAP_AT_BORDER if parts.edges[each] else GAP) * size or (own and beside) or underlines:
                 far.append(each)
                 continue
-            large = max(x1 - x0, y1 - y0) > OWN_HEIGHT * size
-            if parts.edges[each] and large and not _are_near(parts, members, each, round(GAP * size)):
-                far.append(each)  # an arc of a circle around the digit, which is within the arc's box
-                continue
             members.append(each)
             left, top, right, bottom = min(left, x0), min(top, y0), max(right, x1), max(bottom, y1)
         if len(far) == len(rest):
             return members, (left, top, right, bottom)
         # what was far may be near now. From the other end: a thousand specks are joined in a few rounds
         rest = far[::-1]
-
-
-def _are_near(parts: _Parts, members: list[int], other: int, gap: int) -> bool:
-    """Whether ink of `other` is at most `gap` pixels away from that of `members`."""
-    around = cv2.dilate((parts.labels == other).astype(np.uint8), np.ones((2 * gap + 1, 2 * gap + 1), np.uint8))
-    return bool(np.isin(parts.labels[around > 0], members).any())
 
 
 def _several(parts: _Parts, main: int, members: list[int]) -> bool:

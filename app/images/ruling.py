@@ -12,6 +12,8 @@ FEWEST = 0.002  # of the picture's pixels: fewer strong ones are specks
 AROUND = (
     0.5  # of all ink's pixels: so much of it is ruling around the box of the strokes; a digit's soft edges are in it
 )
+THICK = 0.06  # of the picture: ruling is thinner, and shadows are thicker
+MOST_THICK = 0.1  # of all ink's pixels
 
 
 def above_ruling(ink: Ink) -> Ink:
@@ -24,10 +26,13 @@ def above_ruling(ink: Ink) -> Ink:
     inked = ink.strength[mask > 0]
     threshold = cv2.threshold(inked, 0, 255, cv2.THRESH_OTSU)[0]
     weak, strong = inked[inked <= threshold], inked[inked > threshold]
-    if len(strong) < FEWEST * mask.size or strong.mean() < STRONGER * weak.mean():
+    if min(len(strong), len(weak)) < FEWEST * mask.size or strong.mean() < STRONGER * weak.mean():
         return ink
     left, top, across, down = cv2.boundingRect(cv2.compare(ink.strength, threshold, cv2.CMP_GT))
     if cv2.countNonZero(mask[top : top + down, left : left + across]) > (1 - AROUND) * len(inked):
+        return ink
+    thick = np.ones((int(THICK * max(width, height)) | 1,) * 2, np.uint8)
+    if cv2.countNonZero(cv2.erode(mask, thick)) > MOST_THICK * len(inked):
         return ink
     strength = cv2.subtract(ink.strength, float(weak.mean()))
     return Ink(strength, full_stroke(strength, int(threshold - weak.mean())), ink.inverted)
