@@ -74,6 +74,24 @@ def test_what_else_is_on_the_page_is_left_out(add: Callable[[Mask], None]) -> No
     assert not digit.cut
 
 
+@pytest.mark.parametrize("thickness", [4, 10])
+def test_an_underline_is_left_out(thickness: int) -> None:
+    page = five(np.zeros((120, 110), np.uint8))
+    cv2.line(page, (10, 93 + thickness), (100, 94 + thickness), 255, thickness)
+    assert digit_on(page).box == alone().box
+
+
+@pytest.mark.parametrize("radius", [34, 40, 48])
+def test_of_a_circle_around_a_small_digit_no_arc_is_left(radius: int) -> None:
+    # so small that it is looked at again from near, where the circle isn't seen whole
+    page = np.full((400, 400), 240, np.uint8)
+    cv2.polylines(page, [np.array([[190, 180], [205, 175], [198, 215]])], False, 40, 5)
+    plain = fit(page)
+    cv2.circle(page, (198, 195), radius, 40, 3)
+    assert (fit(page).image == plain.image).mean() > 0.9
+    assert np.abs(np.array(fit(page).box) - plain.box).max() <= 3
+
+
 def boxed(page: Mask) -> None:
     cv2.rectangle(page, (18, 10), (95, 112), 255, 2)
 

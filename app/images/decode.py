@@ -34,6 +34,7 @@ from app.images.libtiff import silence_libtiff
 from app.images.normalize import SIDE, Grey
 from app.images.orientation import AS_STORED, orientation_of, turned, upright
 from app.images.plain_png import decode_plain_png, may_be_plain
+from app.images.tints import to_tints
 
 # Pillow only warns at 89 million pixels and raises at twice that; `decode` has a limit of its own, checked before
 # Pillow sees the file.
@@ -105,6 +106,18 @@ def decode(data: bytes, max_pixels: int, required_size: Size | None = None, enou
         plain = decode_plain_png(data)
         if plain is not None:
             return Picture(plain, SIDE, SIDE)
+    return _decoded(data, max_pixels, required_size, enough)
+
+
+def decode_tints(data: bytes, max_pixels: int, enough: int) -> Picture:
+    """As `decode`, but `grey` says how the colours differ, as `app.images.tints` has it, and not how bright they are.
+
+    Raises: as `decode`.
+    """
+    return _decoded(data, max_pixels, None, enough, "RGB")
+
+
+def _decoded(data: bytes, max_pixels: int, required_size: Size | None, enough: int | None, mode: str = "L") -> Picture:
     name = _format_of(data)
     try:
         size = SIZE_OF[name](data)
@@ -118,7 +131,7 @@ def decode(data: bytes, max_pixels: int, required_size: Size | None = None, enou
     except (struct.error, IndexError, KeyError) as error:
         raise _damaged(name, data, "it is cut off or damaged") from error
     _check_bytes(name, essentials, size)
-    picture = _by_pillow(name, essentials, size, orientation, enough)
+    picture = _by_pillow(name, essentials, size, orientation, enough, mode)
     if picture is None:
         raise _damaged(name, data, "it is cut off or damaged")
     _check_size((picture.width, picture.height), max_pixels, required_size)  # in case Pillow has read another
@@ -190,8 +203,8 @@ def _check_bytes(name: str, data: bytes, size: Size) -> None:
         )
 
 
-def _by_pillow(name: str, data: bytes, size: Size, orientation: int, enough: int | None) -> Picture | None:
-    """The picture, or None when Pillow can't read it.
+def _by_pillow(name: str, data: bytes, size: Size, orientation: int, enough: int | None, mode: str) -> Picture | None:
+    """The picture by its brightness (`mode` L) or its tints (RGB), or None when Pillow can't read it.
 
     Pillow raises almost anything on a hostile file (OSError, SyntaxError, ValueError, struct.error, KeyError,
     MemoryError, ...), and here Pillow alone looks at a client's bytes, with `to_grey` at what it made of them. No
@@ -205,11 +218,12 @@ def _by_pillow(name: str, data: bytes, size: Size, orientation: int, enough: int
             if image.size not in (size, size[::-1]):  # a TIFF may be turned by a quarter
                 return None
             if name == "JPEG":
-                _choose_scale(image, enough)
+                _choose_scale(image, enough, mode)
             image.load()
             if name in TURNED_BY_PILLOW:
                 size, orientation = image.size, AS_STORED
-            return Picture(upright(to_grey(image, enough), orientation), *turned(size, orientation))
+            pixels = (to_grey if mode == "L" else to_tints)(image, enough)
+            return Picture(upright(pixels, orientation), *turned(size, orientation))
     except Exception:  # noqa: BLE001
         return None
 
@@ -222,8 +236,8 @@ def _register_heic() -> None:
     register_heif_opener(thumbnails=False, depth_images=False, aux_images=False, decode_threads=1)
 
 
-def _choose_scale(image: Image.Image, enough: int | None) -> None:
-    """Has a JPEG decoded without its colours, and at the smallest scale that leaves a longer side of `enough` pixels.
+def _choose_scale(image: Image.Image, enough: int | None, mode: str) -> None:
+    """Has a JPEG decoded without the colours that `mode` lacks, and at the smallest scale that leaves `enough` pixels.
 
     Such a scale is less work for libjpeg, not more: it undoes a smaller cosine transform for each block. Of
     4000x3000 pixels, 1/4 takes a quarter of the time.
@@ -231,4 +245,4 @@ def _choose_scale(image: Image.Image, enough: int | None) -> None:
     longer = max(image.size)
     divisor = max((each for each in JPEG_DIVISORS if enough and -(-longer // each) >= enough), default=1)
     width, height = (max(1, side // divisor) for side in image.size)
-    image.draft("L", (width, height))
+    image.draft(mode, (width, height))

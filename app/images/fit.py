@@ -11,8 +11,10 @@ from app.images.ink import Ink, find_ink
 from app.images.mnist import as_mnist
 from app.images.normalize import WHITE, Grey
 from app.images.opencv import cv2
+from app.images.panel import panel_of
 from app.images.parts import Digit, find_digit
 from app.images.pixels import shrink
+from app.images.ruling import above_ruling, beside
 from app.images.sheet import on_sheet
 
 WORK = 112  # pixels of the longer side on which ink is looked for
@@ -23,6 +25,7 @@ MARGIN = 0.35  # of the digit's size: so much of the paper around it is looked a
 STROKE = 0.12  # of the picture: in the second look, strokes are narrower, and shadows wider
 STRONGER = 1.2  # times as strong as a shadow is the ink that is not seen for it
 MORE, HELD = 1.1, 0.9  # of the box of a part of a digit: the whole has so much more, with so much of the part in it
+AS_PLAIN = 0.5  # of a panel's strength: the digit on it has more, the texture of a thick stroke less
 BLANK_LEVEL = 8.0  # grey levels; weaker ink is none
 LOW_CONTRAST = 40.0  # grey levels
 
@@ -41,11 +44,15 @@ class Fitted(NamedTuple):
 
 
 class _Look(NamedTuple):
-    """The ink and the digit in a part of a picture, and the digit's `box` in pixels of the whole."""
+    """The ink and the digit in a part of a picture, and the digit's `box` in pixels of the whole.
+
+    `ruled`: the ink stood on ruling that is weaker than it is.
+    """
 
     ink: Ink
     digit: Digit
     box: Box
+    ruled: bool
 
 
 def fit(grey: Grey) -> Fitted:
@@ -54,15 +61,32 @@ def fit(grey: Grey) -> Fitted:
     Raises: BlankPicture.
     """
     part, (left, top, _, _) = on_sheet(grey)
-    found = _found(part)
-    x0, y0, x1, y1 = found.box
-    found = found._replace(box=(left + x0, top + y0, left + x1, top + y1))
+    found = _moved(_on_the_panel(part, _found(part)), left, top)
     if part is not grey:
         found = _beyond_the_sheet(grey, found)
     image = as_mnist(found.ink, found.digit)
     if image is None:
         raise BlankPicture()
     return Fitted(image, found.box, found.ink.inverted, _warnings(found.ink, found.digit))
+
+
+def _moved(look: _Look, left: int, top: int) -> _Look:
+    x0, y0, x1, y1 = look.box
+    return look._replace(box=(left + x0, top + y0, left + x1, top + y1))
+
+
+def _on_the_panel(grey: Grey, found: _Look) -> _Look:
+    """The digit on it, where what was found is a panel: light on a dark one, dark on a light one, and as plain."""
+    panel = panel_of(grey, found.digit, found.box)
+    if panel is None:
+        return found
+    try:
+        look = _found(panel)
+    except BlankPicture:
+        return found
+    if look.ink.inverted == found.ink.inverted or look.ink.level < AS_PLAIN * found.ink.level:
+        return found
+    return _moved(look, found.box[0], found.box[1])
 
 
 def _beyond_the_sheet(grey: Grey, found: _Look) -> _Look:
@@ -119,19 +143,32 @@ def _closely(grey: Grey, find: Callable[[Grey], Ink]) -> _Look:
     if size >= SMALL_DIGIT * max(grey.shape):
         return found
     margin = round(MARGIN * size)
-    near = _look(grey, (left - margin, top - margin, right + margin, bottom + margin), find)
+    part = max(0, left - margin), max(0, top - margin), right + margin, bottom + margin
+    guide, ink = (_part_of(mask, grey.shape, part) for mask in (found.digit.mask, found.ink.mask))
+    if found.ruled or cv2.countNonZero(ink) > cv2.countNonZero(guide):  # seen from near, what else is there isn't whole
+        near = _look(grey, part, lambda work: beside(guide, find(work)))
+    else:
+        near = _look(grey, part, find)
     return near._replace(digit=near.digit._replace(several=found.digit.several, cut=found.digit.cut))
+
+
+def _part_of(mask: Grey, shape: tuple[int, ...], part: Box) -> Grey:
+    """The `part`, in pixels of a picture of `shape`, of a `mask` of that picture in another size."""
+    down, across = mask.shape[0] / shape[0], mask.shape[1] / shape[1]
+    left, top, right, bottom = part
+    return mask[int(top * down) : ceil(bottom * down), int(left * across) : ceil(right * across)]
 
 
 def _look(grey: Grey, part: Box, find: Callable[[Grey], Ink]) -> _Look:
     left, top = max(0, part[0]), max(0, part[1])
     seen = grey[top : part[3], left : part[2]]
     work = _work(seen)
-    ink = find(work)
+    plain = find(work)
+    ink = above_ruling(plain)
     digit = find_digit(ink) if ink.level >= BLANK_LEVEL else None
     if digit is None:
         raise BlankPicture()
-    return _Look(ink, digit, _scaled(digit.box, work, seen, left, top))
+    return _Look(ink, digit, _scaled(digit.box, work, seen, left, top), ruled=ink is not plain)
 
 
 def _scaled(box: Box, work: Grey, seen: Grey, left: int, top: int) -> Box:

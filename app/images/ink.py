@@ -64,10 +64,10 @@ def measured(off: Floats, inverted: bool) -> Ink:
     off = off - zero
     strength = np.clip(off, 0, 255, out=off).astype(np.uint8)
     threshold, _ = cv2.threshold(strength, 0, 255, cv2.THRESH_OTSU)
-    return Ink(strength, _full_stroke(strength, int(threshold)), inverted)
+    return Ink(strength, full_stroke(strength, int(threshold)), inverted)
 
 
-def _full_stroke(strength: Grey, threshold: int) -> float:
+def full_stroke(strength: Grey, threshold: int) -> float:
     """The level that FULL_STROKE of the pixels above `threshold` are below; 0 if there are none."""
     stronger = cv2.calcHist([strength], [0], None, [256], [0, 256])[threshold + 1 :].cumsum(dtype=np.float64)
     if not len(stronger) or not stronger[-1]:

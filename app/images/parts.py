@@ -20,9 +20,12 @@ GAP_AT_BORDER = 0.03  # the same, for a part that is cut by the picture's border
 # A part so tall, with so much ink, and beside rather than above, is a digit of its own.
 OWN_HEIGHT, OWN_INK, OWN_OVERLAP = 0.6, 0.35, 0.3
 OWN_SPECK = 0.12  # of the main part's ink: a thin 1 beside a fat 0 has no more
-AT_BORDER, AT_BORDERS, FRAME = 0.3, 0.2, 0.1  # how much less such a part counts as the main one
+AT_BORDER, AT_BORDERS, FRAME, BAR = 0.3, 0.2, 0.1, 0.1  # how much less such a part counts as the main one
 FRAMED = (0.3, 0.75)  # of a drawn frame's height: a digit in it is so tall
+DRAWN = 0.45  # of what its outline encloses: a drawn frame has less ink, a panel that a digit stands on has more
 CONVEX = 0.9  # of the hull of a drawn frame: its outline encloses as much
+FLAT = 0.15  # of its width: a part that is lower, and level, is a bar
+UNDERLINE = 1.1  # of the width of the ink above it: a bar that is wider underlines it
 OFF_CENTRE = 0.6  # how much less a part in a corner counts than one in the middle
 
 
@@ -80,12 +83,13 @@ def _parts(mask: Grey, strength: Grey) -> _Parts:
 
 
 def _main(parts: _Parts, shape: tuple[int, ...]) -> int:
-    """The part with the most ink; what touches the border, frames the picture or lies in a corner counts less."""
+    """The part with the most ink; bars and what touches the border, frames the picture or is in a corner count less."""
     size = np.array(shape[::-1])  # width, height
     sides = parts.boxes[:, 2:] - parts.boxes[:, :2]
     off_centre = np.hypot(*((parts.centres - size / 2) / size).T)
     weight = parts.ink * (1 - OFF_CENTRE * off_centre) * np.sqrt(sides.max(axis=1) / size.max())
     weight *= np.array([1, AT_BORDER, AT_BORDERS, FRAME, FRAME])[parts.edges]
+    weight[sides[:, 1] < FLAT * sides[:, 0]] *= BAR
     return 1 + int(weight[1:].argmax())
 
 
@@ -110,11 +114,12 @@ def _unframed(parts: _Parts) -> _Parts:
 
 
 def _encloses(parts: _Parts, frame: int, other: int) -> bool:
-    """Whether the outline of a part is convex, up to the tremble of a hand, and has the middle of another in it."""
+    """Whether a part is drawn as a convex outline, up to the tremble of a hand, with the middle of another in it."""
     shape = (parts.labels == frame).astype(np.uint8)
     corner = parts.place[1].start, parts.place[0].start
     (outline,), _ = cv2.findContours(shape, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE, offset=corner)
-    if cv2.contourArea(outline) < CONVEX * cv2.contourArea(cv2.convexHull(outline)):
+    area = cv2.contourArea(outline)
+    if area < CONVEX * cv2.contourArea(cv2.convexHull(outline)) or cv2.countNonZero(shape) > DRAWN * area:
         return False
     x, y = parts.centres[other].tolist()
     return bool(cv2.pointPolygonTest(outline, (x, y), False) > 0)
@@ -133,7 +138,8 @@ def _joined(parts: _Parts, main: int) -> tuple[list[int], Box]:
             gap = max(x0 - right, left - x1, y0 - bottom, top - y1)
             beside = min(right, x1) - max(left, x0) < OWN_OVERLAP * (x1 - x0)
             own = y1 - y0 > OWN_HEIGHT * size and parts.ink[each] > OWN_INK * parts.ink[main]
-            if gap > (GAP_AT_BORDER if parts.edges[each] else GAP) * size or (own and beside):
+            underlines = y0 >= bottom and x1 - x0 > max(UNDERLINE * (right - left), (y1 - y0) / FLAT)
+            if gap > (GAP_AT_BORDER if parts.edges[each] else GAP) * size or (own and beside) or underlines:
                 far.append(each)
                 continue
             members.append(each)

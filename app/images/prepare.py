@@ -1,6 +1,7 @@
 """The bytes of a picture file → the 28x28 that the model is shown, and what was done on the way."""
 
 import base64
+from contextlib import suppress
 from io import BytesIO
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -8,7 +9,7 @@ from PIL import Image
 
 from app.errors import BlankPicture
 from app.images.box import Box
-from app.images.decode import decode
+from app.images.decode import decode, decode_tints
 from app.images.fitting import fit
 from app.images.normalize import SIDE, Grey
 from app.images.resemblance import looks_like_mnist
@@ -53,10 +54,17 @@ def prepare(data: bytes, max_pixels: int, may_fit: bool, preview: bool = False) 
     if not may_fit or looks_like_mnist(picture.grey):
         image, note = picture.grey, AS_IT_IS
     else:
-        fitted = fit(picture.grey)
+        fitted = _fitted(data, picture.grey, max_pixels)
         image = fitted.image
         note = _note(fitted, picture.width, picture.height, picture.width / picture.grey.shape[1])
     return image, note._replace(preview=_png_base64(image)) if preview else note
+
+
+def _fitted(data: bytes, grey: Grey, max_pixels: int) -> "Fitted":
+    """`grey`, fitted; where nothing in it stands out, the picture's colours are looked at as well."""
+    with suppress(BlankPicture):
+        return fit(grey)
+    return fit(decode_tints(data, max_pixels, ENOUGH).grey)
 
 
 def _note(fitted: "Fitted", width: int, height: int, scale: float) -> PictureNote:

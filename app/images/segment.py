@@ -11,7 +11,7 @@ from app.errors import BlankPicture, ServiceError, TooManyDigits
 from app.images.box import Box
 from app.images.choice import doubt
 from app.images.closeup import look_close
-from app.images.decode import decode
+from app.images.decode import decode, decode_tints
 from app.images.fit import FAINT, LOW_CONTRAST
 from app.images.fitting import MAX_DIGITS
 from app.images.groups import Group, Piece, Run, around, cut_apart, groups_of, runs_of
@@ -54,9 +54,16 @@ class Segmented(NamedTuple):
 
 
 def segment_file(data: bytes, max_pixels: int) -> Segmented:
-    """`segment` of the picture file `data`. Raises: what `decode` and `segment` raise."""
+    """`segment` of the picture file `data`, by its colours where nothing is darker or lighter than its paper.
+
+    Raises: what `decode` and `segment` raise.
+    """
     picture = decode(data, max_pixels, enough=ENOUGH)
-    found = segment(picture.grey)
+    try:
+        found = segment(picture.grey)
+    except BlankPicture:
+        picture = decode_tints(data, max_pixels, ENOUGH)
+        found = segment(picture.grey)
     across, down = picture.width / picture.grey.shape[1], picture.height / picture.grey.shape[0]
     lines = [_moved(line, across, down, 0, 0) for line in found.lines]
     return found._replace(lines=lines, width=picture.width, height=picture.height)

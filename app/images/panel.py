@@ -1,0 +1,49 @@
+"""A panel that a digit stands on, seen in a picture with another ground: a drawing program's black canvas, a slate."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.images.box import Box
+from app.images.normalize import Grey
+from app.images.opencv import cv2
+from app.images.parts import Digit
+from app.images.pixels import quantile
+
+FILLED = 0.45  # of its box: so much of a panel is left by the digit on it; few digits fill as much of theirs
+STRAIGHT = 0.85  # of the tilted rectangle around it: a panel seen aslant fills as much, a 0 hardly ever more than 0.8
+CONVEX = 0.95  # of its hull
+NARROWEST = 0.4  # of its longer side: a bar that is narrower is a 1
+EDGE = 0.03  # of its box's sides: so much of the panel's edge is not looked at
+
+
+def panel_of(grey: Grey, ink: Digit, box: Box) -> Grey | None:
+    """The part of `grey`, uint8 (height, width), in `box`, if what was taken for a digit's `ink` there is a panel.
+
+    What lies beside the panel has its brightness. None where `ink` isn't as a panel. It costs next to nothing to see
+    that strokes are none.
+    """
+    left, top, right, bottom = ink.box
+    mask = ink.mask[top:bottom, left:right]
+    if cv2.countNonZero(mask) < FILLED * mask.size:
+        return None
+    outline = max(cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)[0], key=cv2.contourArea)
+    if not _is_four_sided(outline):
+        return None
+    inner = np.zeros((mask.shape[0] + 2, mask.shape[1] + 2), np.uint8)  # so that the edge of the box is an edge
+    cv2.drawContours(inner, [outline], -1, 1, -1, offset=(1, 1))
+    width = 2 * max(1, round(EDGE * max(mask.shape))) + 1
+    inner = cv2.erode(inner, np.ones((width, width), np.uint8))[1:-1, 1:-1]
+    if not inner.any():
+        return None
+    seen = grey[box[1] : box[3], box[0] : box[2]]
+    panel = cv2.resize(inner, seen.shape[::-1], interpolation=cv2.INTER_NEAREST) > 0
+    return np.where(panel, seen, np.uint8(quantile(seen[panel], 0.5)))
+
+
+def _is_four_sided(outline: NDArray[np.int32]) -> bool:
+    """Whether an outline is as a rectangle's, tilted or seen somewhat aslant."""
+    width, height = cv2.minAreaRect(outline)[1]
+    area = cv2.contourArea(outline)
+    if min(width, height) < NARROWEST * max(width, height) or area < STRAIGHT * width * height:
+        return False
+    return bool(area > CONVEX * cv2.contourArea(cv2.convexHull(outline)))

@@ -1,0 +1,77 @@
+"""A digit on a panel: the black canvas of a drawing program on its white page, a slate on a table."""
+
+from collections.abc import Callable
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from app.images.fit import fit
+from app.images.panel import panel_of
+from app.images.parts import Digit
+from tests.real_pictures import drawing
+from training.dataset import Dataset
+
+Grey = NDArray[np.uint8]
+PAGE, PANEL = 250, 20  # grey levels
+
+
+def on_a_page(image: Grey, tilt: float = 0, left: int = 60, top: int = 90) -> Grey:
+    """A digit, light on a dark panel of 200x200 that is tilted by so many degrees on a lighter page of 400x500."""
+    panel = np.maximum(drawing(image), PANEL)
+    turn = cv2.getRotationMatrix2D((100, 100), tilt, 1)
+    turn[:, 2] += left, top
+    page = np.full((400, 500), PAGE, np.uint8)
+    cv2.warpAffine(panel, turn, (500, 400), dst=page, borderMode=cv2.BORDER_TRANSPARENT)
+    return page
+
+
+@pytest.mark.parametrize(("tilt", "left", "top"), [(0, 60, 90), (0, 0, 0), (0, 280, 190), (8, 60, 90), (-15, 200, 120)])
+def test_a_digit_on_a_dark_panel_is_read_on_it(mnist: Dataset, tilt: float, left: int, top: int) -> None:
+    for image in mnist.x_test[:20]:
+        found = fit(on_a_page(image, tilt, left, top))
+        assert not found.inverted
+        assert found.box[0] > left + 10
+        assert found.box[1] > top + 10
+        assert found.box[2] < left + 190
+        assert found.box[3] < top + 190
+        if not tilt:
+            alone = fit(drawing(image)).image
+            assert cv2.matchTemplate(found.image, alone[1:-1, 1:-1], cv2.TM_CCOEFF_NORMED).max() > 0.9
+
+
+def ink_of(shape: Grey) -> Digit:
+    return Digit(shape, box_of(shape), False, False)
+
+
+def box_of(shape: Grey) -> tuple[int, int, int, int]:
+    left, top, width, height = cv2.boundingRect(shape)
+    return left, top, left + width, top + height
+
+
+def fat_zero(shape: Grey) -> None:
+    cv2.ellipse(shape, (50, 50), (24, 32), 0, 0, 360, 255, 20)
+
+
+def fat_one(shape: Grey) -> None:
+    cv2.line(shape, (50, 20), (50, 80), 255, 17)
+
+
+def drawn_box(shape: Grey) -> None:
+    cv2.rectangle(shape, (20, 20), (80, 80), 255, 6)
+
+
+@pytest.mark.parametrize("draw", [fat_zero, fat_one, drawn_box])
+def test_a_thick_digit_is_no_panel(draw: Callable[[Grey], None]) -> None:
+    shape = np.zeros((100, 100), np.uint8)
+    draw(shape)
+    assert panel_of(255 - shape, ink_of(shape), box_of(shape)) is None
+
+
+def test_a_dark_square_with_nothing_on_it_is_all_there_is() -> None:
+    page = np.full((300, 300), PAGE, np.uint8)
+    page[80:200, 100:220] = np.random.default_rng(0).normal(40, 4, (120, 120)).astype(np.uint8)
+    found = fit(page)
+    assert found.inverted
+    assert np.abs(np.array(found.box) - (100, 80, 220, 200)).max() <= 6
