@@ -12,6 +12,8 @@ from app.images.pixels import quantile
 FILLED = 0.45  # of its box: so much of a panel is left by the digit on it; few digits fill as much of theirs
 STRAIGHT = 0.85  # of the tilted rectangle around it: a panel seen aslant fills as much, a 0 hardly ever more than 0.8
 CONVEX = 0.95  # of its hull
+CORNERS = 6  # a panel has as many at most, where a bold 0 has eight
+FLAT = 0.03  # of its longer side: its outline lies within so much of a line from corner to corner
 NARROWEST = 0.4  # of its longer side: a bar that is narrower is a 1
 EDGE = 0.03  # of its box's sides: so much of the panel's edge is not looked at
 
@@ -46,4 +48,6 @@ def _is_four_sided(outline: NDArray[np.int32]) -> bool:
     area = cv2.contourArea(outline)
     if min(width, height) < NARROWEST * max(width, height) or area < STRAIGHT * width * height:
         return False
-    return bool(area > CONVEX * cv2.contourArea(cv2.convexHull(outline)))
+    hull = cv2.convexHull(outline)
+    corners = cv2.approxPolyDP(hull, FLAT * max(width, height), True)
+    return bool(area > CONVEX * cv2.contourArea(hull) and len(corners) <= CORNERS)
