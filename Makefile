@@ -35,7 +35,7 @@ tools: $(DEV)
 	@tests/install_haproxy.sh
 	@tests/fetch_fashion.sh
 
-train: $(RUN) ## train and publish the next version, in ten minutes (RECIPE=book: in one; DATA=path, LABELS=file, MODELS=folder, SEED=0, EPOCHS=)
+train: $(RUN) ## train and publish the next version, in ten minutes (RECIPE=augmented, or book: in one; DATA=path, LABELS=file, MODELS=folder, SEED=0, EPOCHS=)
 	@exec .venv/bin/python -m training fit --recipe "$(RECIPE)" $(if $(DATA),--data "$(DATA)") $(if $(LABELS),--labels "$(LABELS)") \
 	  $(if $(MODELS),--models "$(MODELS)") $(if $(SEED),--seed "$(SEED)") $(if $(EPOCHS),--epochs "$(EPOCHS)") $(ARGS)
 
