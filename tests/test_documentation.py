@@ -8,11 +8,11 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from app.access.entrance import is_open
-from app.routes.documentation import FOLDER, NAMES
+from app.routes.documentation import FOLDER, INDEX, PARTS
 from tests.browsing import PAGES, Open
 from tests.support import SEVEN
 
-PATHS = ["/docs", *(f"/docs/{name}" for name in NAMES if name != "index.html")]
+PATHS = ["/docs", *(f"/docs/{name}" for name in PARTS)]
 SWAGGER_UI = FOLDER / "swagger-ui"
 
 
@@ -20,7 +20,7 @@ SWAGGER_UI = FOLDER / "swagger-ui"
 def test_a_file_comes_with_its_type_its_tag_and_a_policy(client: httpx.Client, path: str) -> None:
     response = client.get(path)
     assert response.status_code == 200
-    assert response.content == (FOLDER / NAMES[path.removeprefix("/docs").strip("/") or "index.html"]).read_bytes()
+    assert response.content == (INDEX if path == "/docs" else PARTS[path.removeprefix("/docs/")]).read_bytes()
     assert response.headers["Content-Length"] == f"{len(response.content)}"
     kind = {"docs": "html", "js": "javascript", "css": "css"}[re.split(r"[./]", path)[-1]]
     assert response.headers["Content-Type"] == f"text/{kind}; charset=utf-8"

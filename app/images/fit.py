@@ -160,8 +160,8 @@ def _part_of(mask: Grey, shape: tuple[int, ...], part: Box) -> Grey:
 
 
 def _look(grey: Grey, part: Box, find: Callable[[Grey], Ink]) -> _Look:
-    left, top = max(0, part[0]), max(0, part[1])
-    seen = grey[top : part[3], left : part[2]]
+    left, top, right, bottom = part
+    seen = grey[top:bottom, left:right]
     work = _work(seen)
     plain = find(work)
     ink = above_ruling(plain)

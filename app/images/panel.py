@@ -31,10 +31,9 @@ def panel_of(grey: Grey, ink: Digit, box: Box) -> Grey | None:
     outline = max(cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)[0], key=cv2.contourArea)
     if not _is_four_sided(outline):
         return None
-    inner = np.zeros((mask.shape[0] + 2, mask.shape[1] + 2), np.uint8)  # so that the edge of the box is an edge
-    cv2.drawContours(inner, [outline], -1, 1, -1, offset=(1, 1))
+    whole = cv2.drawContours(np.zeros(mask.shape, np.uint8), [outline], -1, 1, -1)
     width = 2 * max(1, round(EDGE * max(mask.shape))) + 1
-    inner = cv2.erode(inner, np.ones((width, width), np.uint8))[1:-1, 1:-1]
+    inner = cv2.erode(whole, np.ones((width, width), np.uint8), borderValue=0)  # the edge of the box is one, too
     if not inner.any():
         return None
     seen = grey[box[1] : box[3], box[0] : box[2]]

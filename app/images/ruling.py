@@ -9,9 +9,7 @@ from app.images.opencv import cv2
 SPANS = 0.9  # of the picture: ink that reaches as far across or down may be ruling
 STRONGER = 1.5  # times as strong as the ruling are strokes, in the mean
 FEWEST = 0.002  # of the picture's pixels: fewer strong ones are specks
-AROUND = (
-    0.5  # of all ink's pixels: so much of it is ruling around the box of the strokes; a digit's soft edges are in it
-)
+AROUND = 0.5  # of all ink's pixels: so many are ruling around the box of the strokes; a digit's soft edges are in it
 THICK = 0.06  # of the picture: ruling is thinner, and shadows are thicker
 MOST_THICK = 0.1  # of all ink's pixels
 

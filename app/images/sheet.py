@@ -58,30 +58,40 @@ def _may_be_a_table(grey: Grey) -> bool:
     if not BLACK < darkest < DARK_CORNER * cv2.minMaxLoc(tiny)[1]:
         return False
     plain = _without_strokes(tiny)
-    table, paper, _ = _two_levels(plain)
+    parted = _parted(plain)
+    if parted is None:
+        return False
+    _, paper, table = parted
     beside = _width(FAR, plain)
     falls = max(
         cv2.norm(plain[beside:], plain[:-beside], cv2.NORM_INF),
         cv2.norm(plain[:, beside:], plain[:, :-beside], cv2.NORM_INF),
     )
-    return BLACK < table < BESIDE * paper and falls > STEP * (paper - table)
+    return bool(falls > STEP * (paper - table))
 
 
 def _sheet(small: Grey) -> Grey | None:
     """Where the sheet is, without its edge: uint8 (height, width), 1 or 0. None when there is none."""
     plain = _without_strokes(small)
-    table, paper, bright = _two_levels(plain)
-    sheet = _shape(bright) if BLACK < table < BESIDE * paper else None
+    parted = _parted(plain)
+    if parted is None:
+        return None
+    bright, paper, table = parted
+    sheet = _shape(bright)
     if sheet is None or not _has_an_edge(plain, sheet, STEP * (paper - table)):
         return None
     inner = _eroded(sheet, 3)
     return inner if _is_written_on(inner, _ink(plain - small, inner, FAINTEST * paper)) else None
 
 
-def _two_levels(plain: Grey) -> tuple[float, float, Grey]:
-    """The mean brightness of the darker part and of the brighter, as Otsu tells them apart; and where it is bright."""
+def _parted(plain: Grey) -> tuple[Grey, float, float] | None:
+    """Where it is bright, 1 or 0, as Otsu tells that from the rest, and how bright both are in the mean.
+
+    None where the rest is no table.
+    """
     _, bright = cv2.threshold(plain, 0, 1, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
-    return cv2.mean(plain, 1 - bright)[0], cv2.mean(plain, bright)[0], bright
+    paper, table = cv2.mean(plain, bright)[0], cv2.mean(plain, 1 - bright)[0]
+    return (bright, paper, table) if BLACK < table < BESIDE * paper else None
 
 
 def _without_strokes(small: Grey) -> Grey:

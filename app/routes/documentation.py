@@ -8,20 +8,21 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from app.errors import NotFound
-from app.routes.files import HTML, File, file_of, respond
+from app.routes.files import File, read_file, respond
 
 router = APIRouter(include_in_schema=False)
 
 FOLDER = Path(__file__).resolve().parent.parent / "documentation"
-INDEX = "index.html"
-# Only these are served: the path below FOLDER, and the type.
+INDEX = FOLDER / "index.html"
+# Only these are served besides.
 PARTS = {
-    INDEX: HTML,
-    "start.js": "text/javascript; charset=utf-8",
-    "swagger-ui/swagger-ui-bundle.js": "text/javascript; charset=utf-8",
-    "swagger-ui/swagger-ui.css": "text/css; charset=utf-8",
+    path.name: path
+    for path in (
+        FOLDER / "start.js",
+        FOLDER / "swagger-ui" / "swagger-ui-bundle.js",
+        FOLDER / "swagger-ui" / "swagger-ui.css",
+    )
 }
-NAMES = {path.rpartition("/")[2]: path for path in PARTS}
 # swagger-ui has styles within its elements, and icons (data:) within its style
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' blob: data:; "
@@ -30,9 +31,9 @@ POLICY = (
 
 
 @cache
-def _read(path: str) -> File:
+def _read(path: Path) -> File:
     """Once, when first asked for: two megabytes, of which most processes never see a reader."""
-    return file_of((FOLDER / path).read_bytes(), PARTS[path], POLICY)
+    return read_file(path, POLICY)
 
 
 @router.get("/docs")
@@ -44,6 +45,6 @@ async def index(request: Request) -> Response:
 @router.get("/docs/{name}")
 async def part(request: Request, name: str) -> Response:
     """What the page is made of: swagger-ui, its style, and what starts it."""
-    if name not in NAMES or name == INDEX:
+    if name not in PARTS:
         raise NotFound
-    return respond(request, _read(NAMES[name]))
+    return respond(request, _read(PARTS[name]))

@@ -2,12 +2,19 @@
 
 import hashlib
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import NamedTuple
 
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 HTML = "text/html; charset=utf-8"
+TYPES = {
+    ".html": HTML,
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml",
+}
 PIECE = 65536  # bytes of a file that wait at most for a client that doesn't take them
 HEADERS = {
     "Referrer-Policy": "no-referrer",
@@ -31,6 +38,11 @@ class File(NamedTuple):
 def file_of(content: bytes, content_type: str, policy: str) -> File:
     """A file with its tag."""
     return File(content, content_type, f'"{hashlib.sha256(content).hexdigest()[:16]}"', policy)
+
+
+def read_file(path: Path, policy: str) -> File:
+    """The file at `path`, whose name ends in one of TYPES."""
+    return file_of(path.read_bytes(), TYPES[path.suffix], policy)
 
 
 def respond(request: Request, file: File) -> Response:

@@ -8,19 +8,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from app.errors import NotFound
-from app.routes.files import HTML, File, file_of, respond
+from app.routes.files import TYPES, File, read_file, respond
 
 router = APIRouter(include_in_schema=False)
 
 FOLDER = Path(__file__).resolve().parent.parent / "page"
 INDEX = "index.html"
-# Only these are served, whatever else may lie in the folder.
-TYPES = {
-    ".html": HTML,
-    ".css": "text/css; charset=utf-8",
-    ".js": "text/javascript; charset=utf-8",
-    ".svg": "image/svg+xml",
-}
 # nothing but our own files; pictures also from the page's memory (blob:) and from answers (data:)
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; "
@@ -30,8 +23,8 @@ POLICY = (
 
 def _read_files() -> Iterator[tuple[str, File]]:
     for path in FOLDER.iterdir():
-        if path.suffix in TYPES:
-            yield path.name, file_of(path.read_bytes(), TYPES[path.suffix], POLICY)
+        if path.suffix in TYPES:  # whatever else may lie in the folder
+            yield path.name, read_file(path, POLICY)
 
 
 FILES = dict(_read_files())
