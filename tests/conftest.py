@@ -68,11 +68,7 @@ LONGEST = (
     "readme",
     "benchmarks",
     "cli",
-    "stops",
     "contract",
-    "cluster_alone",
-    "load_balancer",
-    "swaps",
     "server",
 )
 PLACES = {f"test_{name}": place for place, name in enumerate(LONGEST)}

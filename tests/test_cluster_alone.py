@@ -22,6 +22,8 @@ from benchmarks.processes import descendants, has_ended
 from tests.conftest import lacking
 from tests.support import CHECKOUT, SEVEN, waiting
 
+pytestmark = pytest.mark.alone
+
 NO_RAY = "import sys; sys.modules['ray'] = None; from app.cluster.__main__ import main; sys.exit(main(sys.argv[1:]))"
 
 

@@ -17,6 +17,8 @@ from tests.balancing import CONFIG, MISSING, Balancer, find_haproxy, running_bal
 from tests.conftest import lacking
 from tests.support import CHECKOUT, LITERT, Service, band, encode, running_service, waiting
 
+pytestmark = pytest.mark.alone
+
 NAMES = ("one", "two", "three")
 CONNECTIONS = 16  # of those who ask for one digit
 DRAIN_SECONDS = "5"  # as in the image

@@ -28,6 +28,8 @@ from app.wire.connection import Connection
 from benchmarks.crowd import Crowd, predict
 from tests.support import CHECKOUT, LITERT, Service, band, encode, running_service, waiting, workers_of
 
+pytestmark = pytest.mark.alone
+
 PICTURE = encode(band(7))
 REQUEST = predict(PICTURE)
 HEAD = REQUEST.removesuffix(PICTURE)
@@ -300,7 +302,6 @@ def test_one_that_takes_anothers_place_loads_before_it_answers(
     assert lifecycle.heard[0] > 0  # and gives signs of life meanwhile
 
 
-@pytest.mark.alone
 def test_a_worker_that_hangs_is_replaced_and_one_that_dies_again_and_again_later_each_time(
     tmp_path: Path, tiny_models: Path
 ) -> None:
@@ -346,7 +347,6 @@ def impatient(folder: Path, models: Path) -> Iterator[Service]:
         process.wait()
 
 
-@pytest.mark.alone
 def test_who_was_stopped_with_all_others_is_not_taken_for_one_that_hangs(tmp_path: Path, tiny_models: Path) -> None:
     with impatient(tmp_path, tiny_models) as service:
         workers = workers_of(service)
@@ -357,7 +357,6 @@ def test_who_was_stopped_with_all_others_is_not_taken_for_one_that_hangs(tmp_pat
     assert "killed" not in service.log.read_text()
 
 
-@pytest.mark.alone
 def test_a_worker_that_cannot_be_started_is_tried_again_and_the_others_serve_in_its_place(
     tmp_path: Path, tiny_models: Path
 ) -> None:

@@ -18,6 +18,8 @@ from tests.conftest import tiny_weights
 from tests.support import Service, band, encode, running_service, waiting
 from training.export import export
 
+pytestmark = pytest.mark.alone
+
 PICTURES = [encode(band(digit)) for digit in range(10)]
 LOOK_SECONDS = 0.05
 WATCH = ("--watch-seconds", str(LOOK_SECONDS))
