@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks import measure, pictures, prepare, report, surroundings
+from benchmarks import measure, pictures, prepare, report, surroundings, workers
 from benchmarks.errors import BenchmarkError
 from benchmarks.measure import Run, say
 from benchmarks.plot import cpu_plot
@@ -20,7 +20,7 @@ STEPS = {
     "bulk": measure.bulk,
     "pictures": pictures.pictures,
     "beside": pictures.beside,
-    "workers": measure.workers,
+    "workers": workers.workers,
     "soak": measure.soak,
     "start": measure.start,
 }

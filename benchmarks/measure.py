@@ -152,21 +152,6 @@ def bulk(run: Run) -> None:
     say(f"  {'bulk/in-process':<20} {run.figures['bulk/in-process/rate']:>9,.0f}/s")
 
 
-def workers(run: Run) -> None:
-    """Two workers against one at 64 connections, nothing pinned: server and client share both CPUs."""
-    both = f"{run.server_cpu},{run.client_cpu}"
-    exchange = exchanges.upload(run.images)
-    for number in (1, 2):
-        command = (*SERVICE.command, "--workers", str(number))
-        with running(command, both, run.folder / f"workers-{number}.log") as server:
-            server.wait_ready(number)
-            client = Client(server, run.requests("upload", exchange), both)
-            with watching(server, run.checking(exchange)):
-                client.run(64, WARM_UP_SECONDS)
-                run.record(f"workers/{number}", client.run(64, run.seconds))
-            run.figures[f"workers/{number}/pss_mb"] = processes.memory(server.root).pss
-
-
 def soak(run: Run) -> None:
     """Memory over many requests, every answer checked, and bad requests in between."""
     folder = run.requests("soak", exchanges.upload(run.images), with_id=True)

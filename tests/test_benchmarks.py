@@ -16,7 +16,20 @@ from app.images.normalize import normalize
 from app.images.prepare import prepare as prepare_picture
 from app.model import saved_model
 from app.model.model import Model
-from benchmarks import client, engine, engines, garbage, photos, picture_costs, prepare, processes, report, steps
+from benchmarks import (
+    client,
+    engine,
+    engines,
+    garbage,
+    measure,
+    photos,
+    picture_costs,
+    prepare,
+    processes,
+    report,
+    steps,
+    workers,
+)
 from benchmarks import training as training_speed
 from benchmarks.errors import BenchmarkError
 from benchmarks.exchanges import load_images, upload
@@ -182,6 +195,20 @@ def test_the_command_is_measured_beside_the_service(capsys: pytest.CaptureFixtur
     small, photos = capsys.readouterr().out.splitlines()
     assert re.fullmatch(r"20 PNGs of 28x28: \d+ files/s; CPU of the command .* of the service .*: [\d,]+%", small)
     assert photos.startswith("2 photographs of 12 megapixels: ")
+
+
+def test_what_two_cpus_add_is_measured_without_a_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    try:
+        cpus = prepare.two_cpus()
+    except BenchmarkError as error:
+        pytest.skip(str(error))
+    monkeypatch.setattr(workers, "ROUNDS", 1)
+    monkeypatch.setattr(workers, "TURN_SECONDS", 0.2)
+    run = measure.Run(tmp_path, 0.1, *cpus, soak_requests=0)
+    assert 0.2 < workers.two_cpus(run) < 5  # other programs run meanwhile
+    (tmp_path / "images.npy").unlink()
+    with pytest.raises(BenchmarkError, match=r"benchmarks\.no_server ended with status 1\."):
+        workers.two_cpus(run)
 
 
 def test_a_profiler_without_rights_is_a_sentence() -> None:
