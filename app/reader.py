@@ -17,9 +17,9 @@ from app.errors import BlankPicture, OneDigitOnly, Overloaded, ServiceError, Too
 from app.images.box import Box
 from app.images.decode import is_small
 from app.images.fitting import MAX_DIGITS, choose, is_imported, segment_file
-from app.images.normalize import Grey, normalize
-from app.images.plain_png import may_be_plain
-from app.images.prepare import AS_IT_IS, PictureNote, prepare
+from app.images.normalize import PIXELS, Grey, normalize
+from app.images.plain_png import may_be_plain, unpacked
+from app.images.prepare import AS_IT_IS, PictureNote, left_as_they_are, prepare, prepare_plain
 from app.model.batcher import Batcher
 from app.model.explain import Explanation
 from app.model.metadata import CLASSES
@@ -126,6 +126,7 @@ class Reader:
         self.model = model
         self._max_pixels = max_pixels
         self._max_batch = max_batch
+        self._plain_batcher = Batcher(self._run_plain, max_batch)
         self._batcher = Batcher(self._run, max_batch)
         self._pixel_batcher = Batcher(self._run_pixels, max_batch)
         self._admitted = _Admission(max_pending)
@@ -135,6 +136,7 @@ class Reader:
         """A reader with another model, the same bounds, and room for as many requests as both have together."""
         other = copy(self)  # shares the admission and the backroom
         other.model = model
+        other._plain_batcher = Batcher(other._run_plain, self._max_batch)
         other._batcher = Batcher(other._run, self._max_batch)
         other._pixel_batcher = Batcher(other._run_pixels, self._max_batch)
         return other
@@ -145,6 +147,11 @@ class Reader:
         Raises: a ServiceError that says what is wrong with the picture, or Overloaded.
         """
         with self._admitted:
+            scanlines = unpacked(data) if may_fit and not preview and self._leaves_as_they_are else None
+            if scanlines is not None:
+                row = (await self._plain_batcher(np.frombuffer(scanlines, np.uint8)[np.newaxis]))[0]
+                if row is not None:
+                    return _counted(self._judged(row, AS_IT_IS))
             image, note = await self._prepared(data, may_fit, preview)
             return _counted(self._judged((await self._batcher(image[np.newaxis]))[0], note))
 
@@ -288,6 +295,17 @@ class Reader:
         note = PictureNote(found.width, found.height, True, found.inverted, warnings=(*found.warnings, *doubts))
         return Reading(digits, note)
 
+    @property
+    def _leaves_as_they_are(self) -> bool:
+        """Whether pictures that look as MNIST's do may be answered by the short way."""
+        return self.model.metadata.fits_digits and self._max_pixels >= PIXELS
+
+    def _run_plain(self, scanlines: NDArray[np.uint8]) -> list[Rows | None]:
+        """None for each that isn't left as it is."""
+        images, ready = prepare_plain(scanlines)
+        rows = iter(self._run(images if ready.all() else images[ready]) if ready.any() else ())
+        return [next(rows) if is_ready else None for is_ready in ready.tolist()]
+
     def _run(self, images: Grey) -> Rows:
         count_batch(len(images))
         return self.model.judge(normalize(images))
@@ -308,9 +326,13 @@ class Reader:
         return prepare(data, self._max_pixels, may_fit and self.model.metadata.fits_digits, preview)
 
     def _prepare_each(
-        self, files: Iterable[bytes], may_fit: bool, preview: bool
+        self, files: list[bytes], may_fit: bool, preview: bool
     ) -> list[tuple[Grey, PictureNote] | ServiceError]:
-        return [self._prepare_or_error(data, may_fit, preview) for data in files]
+        ready = left_as_they_are(files) if may_fit and not preview and self._leaves_as_they_are else [None] * len(files)
+        return [
+            self._prepare_or_error(data, may_fit, preview) if image is None else (image, AS_IT_IS)
+            for data, image in zip(files, ready, strict=True)
+        ]
 
     def _prepare_or_error(self, data: bytes, may_fit: bool, preview: bool) -> tuple[Grey, PictureNote] | ServiceError:
         try:

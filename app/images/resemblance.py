@@ -15,6 +15,7 @@ MOMENTS: NDArray[np.float32] = np.stack(
     [np.ones(PIXELS), np.tile(_from_middle, SIDE), np.repeat(_from_middle, SIDE)]
 ).astype("f4")
 _canvas = Canvas()
+ROOM = 32  # bits for each row of a picture, and for its rows
 
 
 def looks_like_mnist(image: Grey) -> bool:
@@ -32,3 +33,28 @@ def looks_like_mnist(image: Grey) -> bool:
     mass, right, down = MOMENTS.dot(image.reshape(PIXELS).astype(np.float32)).tolist()
     most = ROUNDED * mass
     return abs(right) <= most and abs(down) <= most
+
+
+def look_like_mnist(images: Grey) -> NDArray[np.bool_]:
+    """What `looks_like_mnist` says of each of `images`, uint8 (N, 28, 28), as bool (N,): 0.8 µs each among 64."""
+    mass, right, down = MOMENTS @ images.reshape(-1, PIXELS).astype(np.float32).T
+    inked = _bits(images != 0)  # (N, 28)
+    height, width = _extent(_bits(inked != 0)), _extent(np.bitwise_or.reduce(inked, axis=1))
+    longest = np.maximum(height, width)
+    fits = (longest >= LONGEST - 1) & (longest <= LONGEST)
+    most = ROUNDED * mass
+    seen: NDArray[np.bool_] = fits & (np.abs(right) <= most) & (np.abs(down) <= most)
+    return seen
+
+
+def _bits(flags: NDArray[np.bool_]) -> NDArray[np.uint32]:
+    """bool (..., 28) → uint32 (...): bit k is flag k. By way of a copy with ROOM, since NumPy packs each row alone."""
+    roomy = np.zeros((*flags.shape[:-1], ROOM), bool)
+    roomy[..., :SIDE] = flags
+    return np.packbits(roomy, bitorder="little").view("<u4").reshape(flags.shape[:-1])
+
+
+def _extent(bits: NDArray[np.uint32]) -> NDArray[np.int32]:
+    """From the first bit that is set to the last, both included; 1 where none is."""
+    lowest = bits & (~bits + np.uint32(1))
+    return np.frexp(bits.astype(float))[1] - np.frexp(lowest.astype(float))[1] + 1

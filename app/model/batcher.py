@@ -4,18 +4,19 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 Rows = NDArray[Any]
+Answers = TypeVar("Answers", bound=NDArray[Any] | list[Any])
 
 
 @dataclass(slots=True)
 class _Waiting:
     rows: Rows
-    answer: asyncio.Future[Rows]
+    answer: asyncio.Future[Any]
 
 
 # Requests beyond which sharing a call buys little: a row costs 47 µs alone, 15 among 4, 4.5 among 32, 4.0 among 64 and
@@ -23,31 +24,32 @@ class _Waiting:
 ENOUGH = 64
 
 
-class Batcher:
+class Batcher(Generic[Answers]):
     """Gathers requests as long as each turn of the event loop brings more, and runs them together.
 
     Nobody waits for company: a turn lasts as long as there is other work to do, and for a lone request microseconds.
     Going on for more than one turn makes calls of 64 rows out of calls of 26, at 64 connections, and of 16 out of 8 at
     16: 8% less CPU a request at 64, and 20% less at 16.
 
-    `run` takes an array (N, ...) and gives one of N rows, in order. `max_batch` bounds N. How many may wait is for
-    the caller to bound. To be used from one event loop.
+    `run` takes an array (N, ...) and gives an array or a list of N answers, in order. `max_batch` bounds N. How many
+    may wait is for the caller to bound. To be used from one event loop.
     """
 
-    def __init__(self, run: Callable[[Rows], Rows], max_batch: int) -> None:
+    def __init__(self, run: Callable[[Rows], Answers], max_batch: int) -> None:
         self._run = run
         self._max_batch = max_batch
         self._waiting: deque[_Waiting] = deque()
         self._known = 0  # how many of them there were a turn ago
 
-    async def __call__(self, rows: Rows) -> Rows:
+    async def __call__(self, rows: Rows) -> Answers:
         """`rows`: (N, ...), 1 <= N <= max_batch, alike in every other axis → what `run` answers to them."""
         loop = asyncio.get_running_loop()
         if not self._waiting:
             loop.call_soon(self._gather)
         waiting = _Waiting(rows, loop.create_future())
         self._waiting.append(waiting)
-        return await waiting.answer
+        answers: Answers = await waiting.answer
+        return answers
 
     def _gather(self) -> None:
         known, self._known = self._known, len(self._waiting)
