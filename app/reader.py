@@ -125,6 +125,7 @@ class Reader:
     def __init__(self, model: Model, max_pixels: int, max_batch: int, max_pending: int) -> None:
         self.model = model
         self._max_pixels = max_pixels
+        self._may_leave_it = self._leaves_pictures(model)
         self._max_batch = max_batch
         self._plain_batcher = Batcher(self._run_plain, max_batch)
         self._batcher = Batcher(self._run, max_batch)
@@ -136,6 +137,7 @@ class Reader:
         """A reader with another model, the same bounds, and room for as many requests as both have together."""
         other = copy(self)  # shares the admission and the backroom
         other.model = model
+        other._may_leave_it = self._leaves_pictures(model)
         other._plain_batcher = Batcher(other._run_plain, self._max_batch)
         other._batcher = Batcher(other._run, self._max_batch)
         other._pixel_batcher = Batcher(other._run_pixels, self._max_batch)
@@ -147,7 +149,7 @@ class Reader:
         Raises: a ServiceError that says what is wrong with the picture, or Overloaded.
         """
         with self._admitted:
-            scanlines = unpacked(data) if may_fit and not preview and self._leaves_as_they_are else None
+            scanlines = unpacked(data) if may_fit and not preview and self._may_leave_it else None
             if scanlines is not None:
                 row = (await self._plain_batcher(np.frombuffer(scanlines, np.uint8)[np.newaxis]))[0]
                 if row is not None:
@@ -295,10 +297,9 @@ class Reader:
         note = PictureNote(found.width, found.height, True, found.inverted, warnings=(*found.warnings, *doubts))
         return Reading(digits, note)
 
-    @property
-    def _leaves_as_they_are(self) -> bool:
-        """Whether pictures that look as MNIST's do may be answered by the short way."""
-        return self.model.metadata.fits_digits and self._max_pixels >= PIXELS
+    def _leaves_pictures(self, model: Model) -> bool:
+        """Whether pictures that look as MNIST's do are left as they are, without a look at anything else."""
+        return model.metadata.fits_digits and self._max_pixels >= PIXELS
 
     def _run_plain(self, scanlines: NDArray[np.uint8]) -> list[Rows | None]:
         """None for each that isn't left as it is."""
@@ -328,7 +329,7 @@ class Reader:
     def _prepare_each(
         self, files: list[bytes], may_fit: bool, preview: bool
     ) -> list[tuple[Grey, PictureNote] | ServiceError]:
-        ready = left_as_they_are(files) if may_fit and not preview and self._leaves_as_they_are else [None] * len(files)
+        ready = left_as_they_are(files) if may_fit and not preview and self._may_leave_it else [None] * len(files)
         return [
             self._prepare_or_error(data, may_fit, preview) if image is None else (image, AS_IT_IS)
             for data, image in zip(files, ready, strict=True)

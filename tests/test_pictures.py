@@ -16,7 +16,7 @@ from PIL import Image
 from app.errors import BlankPicture
 from app.images.normalize import normalize
 from app.images.prepare import prepare
-from app.images.resemblance import looks_like_mnist
+from app.images.resemblance import look_like_mnist, looks_like_mnist
 from app.model.model import Model
 from app.reader import NOT_A_DIGIT
 from benchmarks.copies import COPIES, lost
@@ -163,6 +163,7 @@ def test_copies_of_the_test_pictures_lose_at_most_a_point(kind: str, mnist: Data
 def test_all_of_mnist_looks_as_mnist_does(mnist: Dataset) -> None:
     for images in (mnist.x_train, mnist.x_test):
         assert all(looks_like_mnist(image) for image in images)
+        assert look_like_mnist(images).all()
     assert len(mnist.x_train) + len(mnist.x_test) == 70_000
 
 
@@ -172,6 +173,17 @@ def test_what_is_not_as_mnist_was_made_does_not_look_so(mnist: Dataset) -> None:
         assert not looks_like_mnist(np.roll(image, 3, axis=1))
         assert not looks_like_mnist(cv2.resize(image, (56, 56)))
     assert not looks_like_mnist(np.zeros((28, 28), np.uint8))
+
+
+def test_many_at_once_look_as_mnist_does_where_each_alone_does(mnist: Dataset) -> None:
+    random = np.random.default_rng(0)
+    images = np.stack([np.roll(image, random.integers(-1, 2, 2), (0, 1)) for image in mnist.x_test[:3000]])
+    images[:1000] = np.where(random.random((1000, 28, 28)) < 0.001, 255, images[:1000])
+    images[:2] = [[[0]], [[255]]]
+    images[2, :, :], images[2, 13:15, 4:24] = 0, 200
+    alone = [looks_like_mnist(image) for image in images]
+    assert look_like_mnist(images).tolist() == alone
+    assert 0.05 < np.mean(alone) < 0.95
 
 
 @pytest.fixture(scope="module")

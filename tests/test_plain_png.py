@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from app.errors import ServiceError, TooManyPixels, WrongSize
 from app.images import decode as long_way
-from app.images.plain_png import decode_plain_png
+from app.images.plain_png import AT_ONCE, SCANLINES, decode_plain_png, unfiltered, unfiltered_together, unpacked
 from tests.support import band, chunk, encode, png
 from training.dataset import Dataset
 
@@ -111,6 +111,26 @@ def test_what_it_gives_is_what_the_long_way_gives(
         answer = long_answer(bytes(data))
     assert answer is not None
     assert (plain == answer).all()
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(1, AT_ONCE), st.integers(0, 2**32), st.sampled_from([0.0, 0.01, 1.0]))
+def test_together_they_are_what_each_is_alone(count: int, seed: int, unknown: float) -> None:
+    random = np.random.default_rng(seed)
+    scanlines = random.integers(0, 256, (count, 28, 29), np.uint8)
+    scanlines[:, :, 0] = np.where(random.random((count, 28)) < unknown / 28, 5, random.integers(0, 5, (count, 28)))
+    images, known = unfiltered_together(scanlines.reshape(count, SCANLINES))
+    alone = [unfiltered(each.tobytes()) for each in scanlines]
+    assert known.tolist() == [each is not None for each in alone]
+    assert all(each is None or np.array_equal(image, each) for image, each in zip(images, alone, strict=True))
+
+
+def test_mnists_digits_are_the_same_together(mnist: Dataset) -> None:
+    images = mnist.x_test[:AT_ONCE]
+    rows = [np.frombuffer(unpacked(encode(image)) or b"", np.uint8) for image in images]
+    together, known = unfiltered_together(np.stack(rows))
+    assert known.all()
+    assert np.array_equal(together, images)
 
 
 def test_where_another_size_is_required_it_is_not_taken() -> None:

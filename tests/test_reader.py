@@ -4,6 +4,7 @@ import asyncio
 import gc
 import threading
 import weakref
+import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,11 +14,12 @@ import pytest
 
 from app.errors import DamagedPicture, Overloaded, ServiceError, WrongSize
 from app.images.normalize import normalize
+from app.images.plain_png import SCANLINES
 from app.model import saved_model
 from app.model.batcher import Rows
 from app.model.model import Model
-from app.reader import Reader
-from tests.support import band, encode
+from app.reader import Answer, Reader
+from tests.support import band, chunk, encode, png
 from training.dataset import Dataset
 
 
@@ -37,6 +39,40 @@ def test_many_are_read_in_order_with_errors_in_their_places(reader: Reader) -> N
     answers = asyncio.run(reader.read_many([encode(band(1)), b"\x89PNG", encode(band(2))]))
     assert [None if isinstance(each, ServiceError) else each.digit for each in answers] == [1, None, 2]
     assert isinstance(answers[1], DamagedPicture)
+
+
+def test_those_that_are_left_as_they_are_and_those_that_are_not_get_their_own_answers(
+    shipped: Model, mnist: Dataset
+) -> None:
+    """Together or alone, in one call for all of them: digits, a light page, an unknown filter, a blank picture."""
+    reader = Reader(shipped, max_pixels=1_000_000, max_batch=256, max_pending=256)
+    odd = [encode(255 - mnist.x_test[3]), png(28, 28, chunk(b"IDAT", zlib.compress(b"\x05" * SCANLINES)))]
+    odd += [encode(np.zeros((28, 28), np.uint8)), encode(np.roll(mnist.x_test[4], 4, axis=1))]
+    files = [encode(image) for image in mnist.x_test[:96]]
+    for place, data in zip((0, 7, 40, 41), odd, strict=True):
+        files.insert(place, data)
+
+    async def together() -> list[Answer | BaseException]:
+        return await asyncio.gather(*map(reader.read, files), return_exceptions=True)
+
+    alone = [asyncio.run(_answer(reader, data)) for data in files]
+    for answers in (asyncio.run(together()), asyncio.run(reader.read_many(files))):
+        for got, expected in zip(answers, alone, strict=True):
+            if isinstance(expected, ServiceError):
+                assert (type(got), str(got)) == (type(expected), str(expected))
+            else:
+                assert isinstance(got, Answer)
+                assert (got.digit, got.picture) == (expected.digit, expected.picture)
+                assert np.abs(got.probabilities - expected.probabilities).max() < 1e-5
+    assert sum(isinstance(each, ServiceError) for each in alone) == 2
+    assert sum(isinstance(each, Answer) and each.picture.fitted for each in alone) == 2
+
+
+async def _answer(reader: Reader, data: bytes) -> Answer | ServiceError:
+    try:
+        return await reader.read(data)
+    except ServiceError as error:
+        return error
 
 
 def test_what_is_not_28x28_is_refused_for_now(reader: Reader) -> None:

@@ -63,8 +63,8 @@ def prepare_plain(scanlines: NDArray[np.uint8]) -> tuple[Grey, NDArray[np.bool_]
 def _prepare_plain(scanlines: NDArray[np.uint8]) -> tuple[Grey, NDArray[np.bool_]]:
     if len(scanlines) < FEW:
         few = [unfiltered(each.tobytes()) for each in scanlines]
-        ready = np.array([each is not None and looks_like_mnist(each) for each in few])
-        return np.array([NOTHING if each is None else each for each in few]), ready
+        ready = [each is not None and looks_like_mnist(each) for each in few]
+        return np.array([NOTHING if each is None else each for each in few]), np.array(ready)
     images, known = unfiltered_together(scanlines)
     return images, known & look_like_mnist(images)
 
