@@ -18,7 +18,7 @@ RULES = [
     (r"^HttpToolsProtocol\._start_asgi_task ", TASKS),
     (r"/uvicorn/|/app/wire/", HTTP),
     (r"/app/routes/plain_body\.py", FORM),
-    (r"/app/images/(plain_png|decode|prepare|resemblance|canvas)\.py|/PIL/", PNG),
+    (r"/app/images/(plain_png|decode|prepare|resemblance|untouched|canvas)\.py|/PIL/", PNG),
     (r"^(Reader\._answer|Reader\.answers) |/app/routes/answers\.py", ANSWER),
     (r"/app/(model/batcher|reader)\.py", TASKS),
     (r"/app/images/normalize\.py", NORMALIZE),

@@ -1,13 +1,10 @@
 """The bytes of a picture file → the 28x28 that the model is shown, and what was done on the way."""
 
 import base64
-from collections.abc import Sequence
 from contextlib import suppress
 from io import BytesIO
 from typing import TYPE_CHECKING, NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from app.errors import BlankPicture
@@ -15,8 +12,7 @@ from app.images.box import Box
 from app.images.decode import decode, decode_tints
 from app.images.fitting import fit
 from app.images.normalize import SIDE, Grey
-from app.images.plain_png import AT_ONCE, unfiltered, unfiltered_together, unpacked
-from app.images.resemblance import look_like_mnist, looks_like_mnist
+from app.images.resemblance import looks_like_mnist
 
 if TYPE_CHECKING:
     from app.images.fit import Fitted
@@ -24,8 +20,6 @@ if TYPE_CHECKING:
 # Pixels of the longer side that suffice: a digit that is a tenth of it still has strokes, and a photograph of 4000x3000
 # is decoded at an eighth of that.
 ENOUGH = 500
-FEW = 10  # pictures below which one by one is faster than all together
-NOTHING = np.zeros((SIDE, SIDE), np.uint8)
 
 
 class PictureNote(NamedTuple):
@@ -46,43 +40,6 @@ class PictureNote(NamedTuple):
 
 
 AS_IT_IS = PictureNote(SIDE, SIDE)
-
-
-def prepare_plain(scanlines: NDArray[np.uint8]) -> tuple[Grey, NDArray[np.bool_]]:
-    """What `plain_png.unpacked` gave of each of N files, uint8 (N, SCANLINES), as pictures, uint8 (N, 28, 28).
-
-    And whether each is to be left as it is, bool (N,); with any other, `prepare` has to begin anew. Together they take
-    half of what they take one by one: of a request at 64 connections, 6 µs of 50.
-    """
-    parts = [_prepare_plain(scanlines[start : start + AT_ONCE]) for start in range(0, len(scanlines), AT_ONCE)]
-    if len(parts) == 1:
-        return parts[0]
-    return np.concatenate([images for images, _ in parts]), np.concatenate([ready for _, ready in parts])
-
-
-def _prepare_plain(scanlines: NDArray[np.uint8]) -> tuple[Grey, NDArray[np.bool_]]:
-    if len(scanlines) < FEW:
-        few = [unfiltered(each.tobytes()) for each in scanlines]
-        ready = [each is not None and looks_like_mnist(each) for each in few]
-        return np.array([NOTHING if each is None else each for each in few]), np.array(ready)
-    images, known = unfiltered_together(scanlines)
-    return images, known & look_like_mnist(images)
-
-
-def left_as_they_are(files: Sequence[bytes]) -> list[Grey | None]:
-    """Each of `files` that `prepare` would leave as it is, uint8 (28, 28), where that can be told in a short way."""
-    unpacked_files = [unpacked(data) for data in files]
-    plain = [each for each in unpacked_files if each is not None]
-    if not plain:
-        return [None] * len(files)
-    images, ready = prepare_plain(np.frombuffer(b"".join(plain), np.uint8).reshape(len(plain), -1))
-    found = iter(zip(images, ready.tolist(), strict=True))
-
-    def next_if_ready() -> Grey | None:
-        image, is_ready = next(found)
-        return image if is_ready else None
-
-    return [None if each is None else next_if_ready() for each in unpacked_files]
 
 
 def prepare(data: bytes, max_pixels: int, may_fit: bool, preview: bool = False) -> tuple[Grey, PictureNote]:

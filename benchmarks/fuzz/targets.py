@@ -22,8 +22,9 @@ from app.images.heic import heic_contents
 from app.images.normalize import SIDE
 from app.images.orientation import EXIF, orientation_of
 from app.images.plain_png import decode_plain_png
-from app.images.prepare import AS_IT_IS, PictureNote, left_as_they_are, prepare
+from app.images.prepare import AS_IT_IS, PictureNote, prepare
 from app.images.segment import segment_file
+from app.images.untouched import untouched
 from app.routes.form import Part, parse_form
 from app.routes.plain_body import plain_picture
 from app.telemetry.log import LINES
@@ -68,7 +69,7 @@ def prepared(data: bytes) -> None:
             image, note = prepare(data, MAX_PIXELS, may_fit, preview=may_fit)
             check(image.shape == (SIDE, SIDE) and image.dtype == np.uint8, "not 28x28")
             _check_note(note)
-            if may_fit and (left := left_as_they_are([data, data])[1]) is not None:
+            if may_fit and (left := untouched([data, data])[1]) is not None:
                 check(np.array_equal(left, image) and note._replace(preview=None) == AS_IT_IS, "left as it is")
 
 
