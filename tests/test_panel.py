@@ -8,8 +8,6 @@ import pytest
 from numpy.typing import NDArray
 
 from app.images.fit import fit
-from app.images.panel import panel_of
-from app.images.parts import Digit
 from tests.real_pictures import drawing
 from training.dataset import Dataset
 
@@ -41,8 +39,48 @@ def test_a_digit_on_a_dark_panel_is_read_on_it(mnist: Dataset, tilt: float, left
             assert cv2.matchTemplate(found.image, alone[1:-1, 1:-1], cv2.TM_CCOEFF_NORMED).max() > 0.9
 
 
-def ink_of(shape: Grey) -> Digit:
-    return Digit(shape, box_of(shape), False, False)
+def disc(page: Grey, level: int) -> None:
+    cv2.ellipse(page, (250, 200), (150, 130), 0, 0, 360, level, -1, cv2.LINE_AA)
+
+
+def button(page: Grey, level: int) -> None:
+    """A rectangle with round corners."""
+    cv2.rectangle(page, (145, 115), (355, 285), level, -1)
+    cv2.rectangle(page, (145, 115), (355, 285), level, 60, cv2.LINE_AA)
+
+
+@pytest.mark.parametrize("draw", [disc, button])
+@pytest.mark.parametrize(("ground", "panel"), [(PAGE, PANEL), (PANEL, PAGE), (PAGE, 110)])
+def test_a_digit_on_a_disc_or_a_button_is_read_on_it(
+    mnist: Dataset, draw: Callable[[Grey, int], None], ground: int, panel: int
+) -> None:
+    for image in mnist.x_test[:20]:
+        page = np.full((400, 500), ground, np.uint8)
+        draw(page, panel)
+        ink = cv2.resize(image, (200, 200), interpolation=cv2.INTER_CUBIC) > 128
+        page[100:300, 150:350][ink] = ground
+        found = fit(page)
+        assert found.inverted == (panel > ground)
+        assert found.box[0] > 150
+        assert found.box[2] < 350
+
+
+@pytest.mark.parametrize(("ground", "panel"), [(PAGE, PANEL), (PANEL, PAGE)])
+def test_a_disc_with_nothing_on_it_is_all_there_is(ground: int, panel: int) -> None:
+    page = np.full((400, 500), ground, np.uint8)
+    disc(page, panel)
+    found = fit(page)
+    assert found.inverted == (panel < ground)
+    assert np.abs(np.array(found.box) - (100, 70, 400, 330)).max() <= 6
+
+
+def test_a_fat_zero_is_no_disc(mnist: Dataset) -> None:
+    zeros = mnist.x_test[mnist.y_test == 0][:50]
+    for image in zeros:
+        large = cv2.copyMakeBorder(cv2.resize(image, (200, 200)), 60, 60, 60, 60, cv2.BORDER_CONSTANT)
+        fat = cv2.dilate(large, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (15, 15)))
+        assert not fit(fat).inverted
+        assert fit(255 - fat).inverted
 
 
 def box_of(shape: Grey) -> tuple[int, int, int, int]:
@@ -63,10 +101,10 @@ def drawn_box(shape: Grey) -> None:
 
 
 @pytest.mark.parametrize("draw", [fat_zero, fat_one, drawn_box])
-def test_a_thick_digit_is_no_panel(draw: Callable[[Grey], None]) -> None:
+def test_a_thick_digit_is_read_itself_and_not_its_inside(draw: Callable[[Grey], None]) -> None:
     shape = np.zeros((100, 100), np.uint8)
     draw(shape)
-    assert panel_of(255 - shape, ink_of(shape), box_of(shape)) is None
+    assert np.abs(np.array(fit(255 - shape).box) - box_of(shape)).max() <= 2
 
 
 def test_a_dark_square_with_nothing_on_it_is_all_there_is() -> None:

@@ -77,7 +77,7 @@ def _moved(look: _Look, left: int, top: int) -> _Look:
 
 def _on_the_panel(grey: Grey, found: _Look) -> _Look:
     """The digit on it, where what was found is a panel: light on a dark one, dark on a light one, and as plain."""
-    panel = panel_of(grey, found.digit, found.box)
+    panel = panel_of(grey, found.digit, found.box, found.ink.inverted)
     if panel is None:
         return found
     try:

@@ -1,4 +1,4 @@
-"""A panel that a digit stands on, seen in a picture with another ground: a drawing program's black canvas, a slate."""
+"""A panel that a digit stands on, seen in a picture with another ground: a program's canvas, a slate, a sign."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -7,29 +7,34 @@ from app.images.box import Box
 from app.images.normalize import Grey
 from app.images.opencv import cv2
 from app.images.parts import Digit
-from app.images.pixels import quantile
+from app.images.pixels import quantile, shrink
 
 FILLED = 0.45  # of its box: so much of a panel is left by the digit on it; few digits fill as much of theirs
 STRAIGHT = 0.85  # of the tilted rectangle around it: a panel seen aslant fills as much, a 0 hardly ever more than 0.8
 CONVEX = 0.95  # of its hull
-CORNERS = 6  # a panel has as many at most, where a bold 0 has eight
+CORNERS = 6  # a panel with corners has as many at most, where a bold 0 has eight
 FLAT = 0.03  # of its longer side: its outline lies within so much of a line from corner to corner
 NARROWEST = 0.4  # of its longer side: a bar that is narrower is a 1
 EDGE = 0.03  # of its box's sides: so much of the panel's edge is not looked at
+BROAD, ROUND = 0.78, 0.98  # of its longer side and of its hull: a disc or a button without corners; most 0s are less
+THUMBNAIL = 64  # pixels of the longer side on which strokes are told
+THICK = 0.36  # of the digit's length: no strokes on a disc are thicker, and the inside of most fat 0s is
+LONG = 0.35  # of the panel's longer side: a digit on it is longer
 
 
-def panel_of(grey: Grey, ink: Digit, box: Box) -> Grey | None:
+def panel_of(grey: Grey, ink: Digit, box: Box, dark: bool) -> Grey | None:
     """The part of `grey`, uint8 (height, width), in `box`, if what was taken for a digit's `ink` there is a panel.
 
-    What lies beside the panel has its brightness. None where `ink` isn't as a panel. It costs next to nothing to see
-    that strokes are none.
+    `dark`: it is darker than what is around it. What lies beside the panel has its brightness. None where `ink` isn't
+    as a panel. It costs next to nothing to see that strokes are none.
     """
     left, top, right, bottom = ink.box
     mask = ink.mask[top:bottom, left:right]
     if cv2.countNonZero(mask) < FILLED * mask.size:
         return None
     outline = max(cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)[0], key=cv2.contourArea)
-    if not _is_four_sided(outline):
+    has_corners = _has_corners(outline)
+    if not has_corners and not _is_round(outline):
         return None
     whole = cv2.drawContours(np.zeros(mask.shape, np.uint8), [outline], -1, 1, -1)
     width = 2 * max(1, round(EDGE * max(mask.shape))) + 1
@@ -38,10 +43,24 @@ def panel_of(grey: Grey, ink: Digit, box: Box) -> Grey | None:
         return None
     seen = grey[box[1] : box[3], box[0] : box[2]]
     panel = cv2.resize(inner, seen.shape[::-1], interpolation=cv2.INTER_NEAREST) > 0
-    return np.where(panel, seen, np.uint8(quantile(seen[panel], 0.5)))
+    plain = np.where(panel, seen, np.uint8(quantile(seen[panel], 0.5)))
+    return plain if has_corners or _is_drawn_on(plain, dark) else None
 
 
-def _is_four_sided(outline: NDArray[np.int32]) -> bool:
+def _is_drawn_on(panel: Grey, dark: bool) -> bool:
+    """Whether what is on a panel, lighter than it if it is `dark`, are strokes, and not the inside of a fat 0."""
+    small = cv2.copyMakeBorder(shrink(panel, THUMBNAIL), 1, 1, 1, 1, cv2.BORDER_REPLICATE)
+    side = cv2.THRESH_BINARY if dark else cv2.THRESH_BINARY_INV
+    ink = cv2.threshold(small, 0, 255, side | cv2.THRESH_OTSU)[1]
+    points = cv2.findNonZero(ink)
+    if points is None:
+        return False
+    length = max(cv2.minAreaRect(points)[1])
+    thickness = 2 * cv2.minMaxLoc(cv2.distanceTransform(ink, cv2.DIST_L2, 3))[1]
+    return bool(length > LONG * max(small.shape) and thickness < THICK * length)
+
+
+def _has_corners(outline: NDArray[np.int32]) -> bool:
     """Whether an outline is as a rectangle's, tilted or seen somewhat aslant."""
     width, height = cv2.minAreaRect(outline)[1]
     area = cv2.contourArea(outline)
@@ -50,3 +69,10 @@ def _is_four_sided(outline: NDArray[np.int32]) -> bool:
     hull = cv2.convexHull(outline)
     corners = cv2.approxPolyDP(hull, FLAT * max(width, height), True)
     return bool(area > CONVEX * cv2.contourArea(hull) and len(corners) <= CORNERS)
+
+
+def _is_round(outline: NDArray[np.int32]) -> bool:
+    """Whether an outline is as a disc's or a button's, not seen from the side."""
+    width, height = cv2.minAreaRect(outline)[1]
+    area = cv2.contourArea(outline)
+    return min(width, height) > BROAD * max(width, height) and area > ROUND * cv2.contourArea(cv2.convexHull(outline))
