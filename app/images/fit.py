@@ -7,6 +7,7 @@ from typing import NamedTuple
 from app.errors import BlankPicture
 from app.images.box import Box
 from app.images.flat import strongest_ink
+from app.images.hollow import filled
 from app.images.ink import Ink, find_ink
 from app.images.mnist import as_mnist
 from app.images.normalize import WHITE, Grey
@@ -64,7 +65,7 @@ def fit(grey: Grey) -> Fitted:
     found = _moved(_on_the_panel(part, _found(part)), left, top)
     if part is not grey:
         found = _beyond_the_sheet(grey, found)
-    image = as_mnist(found.ink, found.digit)
+    image = as_mnist(*filled(found.ink, found.digit))
     if image is None:
         raise BlankPicture()
     return Fitted(image, found.box, found.ink.inverted, _warnings(found.ink, found.digit))
