@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -61,11 +62,16 @@ def squared(page: Mask) -> None:
         cv2.line(page, (x, 0), (x, 119), 255, 1)
 
 
+def dotted_paper(page: Mask) -> None:
+    for shift in range(3):
+        page[shift::6, :] |= np.where(np.arange(110) % 6 < 3, 255, 0).astype(np.uint8)
+
+
 def neighbour_cut_off(page: Mask) -> None:
     cv2.ellipse(page, (109, 60), (12, 30), 0, 0, 360, 255, 5)
 
 
-@pytest.mark.parametrize("add", [frame, specks, ruled, squared, neighbour_cut_off])
+@pytest.mark.parametrize("add", [frame, specks, ruled, squared, dotted_paper, neighbour_cut_off])
 def test_what_else_is_on_the_page_is_left_out(add: Callable[[Mask], None]) -> None:
     page = np.zeros((120, 110), np.uint8)
     add(page)
@@ -179,3 +185,42 @@ def test_a_thousand_specks_are_joined_in_little_time() -> None:
         fit(pixels)
         seconds.append(time.process_time() - began)
     assert min(seconds) < 0.025
+
+
+def dotted(page: Mask) -> None:
+    corners = np.array([[70, 20], [40, 22], [38, 58], [62, 56], [72, 74], [58, 96], [36, 90]])
+    for start, end in pairwise(corners):
+        for along in np.linspace(0, 1, max(2, round(float(np.hypot(*(end - start))) / 7)), endpoint=False):
+            x, y = (start + along * (end - start)).astype(int).tolist()
+            cv2.circle(page, (x, y), 2, 255, -1)
+
+
+def segments(page: Mask) -> None:
+    """A 2 of a display."""
+    for x, y, right, bottom in (
+        (40, 20, 70, 24),
+        (68, 27, 72, 53),
+        (40, 56, 70, 60),
+        (38, 63, 42, 93),
+        (40, 96, 70, 100),
+    ):
+        cv2.rectangle(page, (x, y), (right, bottom), 255, -1)
+
+
+@pytest.mark.parametrize("draw", [dotted, segments])
+def test_a_digit_of_broken_strokes_is_whole(draw: Callable[[Mask], None]) -> None:
+    page = np.zeros((120, 110), np.uint8)
+    draw(page)
+    digit = digit_on(page)
+    left, top, width, height = cv2.boundingRect(page)
+    assert digit.box == (left, top, left + width, top + height)
+    assert not digit.several
+
+
+def test_two_digits_close_together_are_no_broken_one() -> None:
+    page = np.zeros((120, 110), np.uint8)
+    cv2.line(page, (30, 25), (30, 95), 255, 5)
+    cv2.ellipse(page, (61, 60), (22, 34), 0, 0, 360, 255, 5)
+    digit = digit_on(page)
+    assert digit.box[0] > 32
+    assert digit.several

@@ -10,6 +10,7 @@ from app.images.parts import Digit
 
 ALONE = 0.8  # of all that ink encloses: the inside of an outline; an 8 encloses two parts
 BENT = 0.8  # of its hull: the inside of strokes fills less, that of a 0 more
+FRAME = 0.96  # of its hull: what more is enclosed by is a frame around a digit, or a 0
 SLIM = 0.28  # of its length: the inside of a 1 is slimmer, that of a 0 hardly ever
 THIN = 0.35  # of the digit's size: the inside of strokes is no thicker
 WIDER = 1.0  # times the outline's ink is the inside, where a fat 0 that is bent inside has more ink
@@ -41,8 +42,8 @@ def _inside(mask: Grey) -> Grey | None:
         return None
     hole = max(holes, key=areas.__getitem__)
     islands = [each for each, parent in enumerate(parents) if parent == hole]
-    area = areas[hole] - sum(areas[each] for each in islands)
-    if areas[hole] < ALONE * sum(areas[each] for each in holes) or _is_round(outlines[hole], area):
+    strokes = areas[hole] - sum(areas[each] for each in islands)
+    if areas[hole] < ALONE * sum(areas[each] for each in holes) or not _is_bent_or_slim(outlines[hole], strokes):
         return None
     inside = cv2.drawContours(np.zeros_like(mask), outlines, hole, 1, -1)
     for each in islands:
@@ -53,10 +54,11 @@ def _inside(mask: Grey) -> Grey | None:
     return inside
 
 
-def _is_round(outline: NDArray[np.int32], area: float) -> bool:
-    """Whether of what an `outline` encloses the `area`, in pixels, is neither bent nor slim."""
+def _is_bent_or_slim(outline: NDArray[np.int32], strokes: float) -> bool:
+    """Whether an `outline`, and the `strokes` in it, of so many pixels, are a digit's."""
     across, along = sorted(cv2.minAreaRect(outline)[1])
-    return across > SLIM * along and area > BENT * cv2.contourArea(cv2.convexHull(outline))
+    hull = cv2.contourArea(cv2.convexHull(outline))
+    return across < SLIM * along or (strokes < BENT * hull and cv2.contourArea(outline) < FRAME * hull)
 
 
 def _deepest(mask: Grey) -> float:

@@ -26,6 +26,10 @@ DRAWN = 0.45  # of what its outline encloses: a drawn frame has less ink, a pane
 CONVEX = 0.9  # of the hull of a drawn frame: its outline encloses as much
 FLAT = 0.15  # of its width: a part that is lower, and level, is a bar
 UNDERLINE = 1.1  # of the width of the ink above it: a bar that is wider underlines it
+BROKEN = 0.8  # of the ink: where the digit has less, its strokes may be broken
+BREAK = 5  # pixels: gaps in broken strokes are smaller
+PIECE = 0.75  # of the digit's height: what it is broken into is lower, and a digit beside another is not
+WHOLE = 0.9  # of the ink: so much the digit has when its gaps are closed
 OFF_CENTRE = 0.6  # how much less a part in a corner counts than one in the middle
 
 
@@ -58,13 +62,14 @@ def find_digit(ink: Ink) -> Digit | None:
     if not mask.any():
         return None
     parts = _unframed(_parts(mask, ink.strength))
-    main = _main(parts, mask.shape)
-    members, box = _joined(parts, main)
+    members, box = _joined(parts, _main(parts, mask.shape))
+    if parts.ink[members].sum() < BROKEN * parts.ink.sum():
+        parts, members, box = _mended(mask, ink.strength, parts) or (parts, members, box)
     chosen = np.zeros(len(parts.ink), np.uint8)
     chosen[members] = 255
     digit = np.zeros_like(mask)
     digit[parts.place] = chosen[parts.labels]
-    return Digit(digit, box, _several(parts, main, members), bool(parts.edges[members].any()))
+    return Digit(digit, box, _several(parts, members), bool(parts.edges[members].any()))
 
 
 def _parts(mask: Grey, strength: Grey) -> _Parts:
@@ -80,6 +85,19 @@ def _parts(mask: Grey, strength: Grey) -> _Parts:
     edges = (boxes == (0, 0, width, height)).sum(axis=1)
     ink = np.bincount(labels[inked], weights=strength[place][inked], minlength=count).astype(np.float64)
     return _Parts(place, labels, boxes, ink, centres + np.array([x, y]), edges)
+
+
+def _mended(mask: Grey, strength: Grey, broken: _Parts) -> tuple[_Parts, list[int], Box] | None:
+    """The parts when gaps are closed, those of the digit and their box; None where the digit has no broken strokes.
+
+    So dotted and dashed strokes are read, and the segments of a display. Dotted paper goes on to the border.
+    """
+    closed = cv2.morphologyEx(mask, cv2.MORPH_CLOSE, np.ones((BREAK, BREAK), np.uint8))
+    parts = _parts(closed, strength)
+    members, box = _joined(parts, _main(parts, mask.shape))
+    highest = (broken.boxes[1:, 3] - broken.boxes[1:, 1]).max()
+    is_whole = parts.ink[members].sum() > WHOLE * parts.ink.sum() and not parts.edges[members].any()
+    return (parts, members, box) if is_whole and highest < PIECE * (box[3] - box[1]) else None
 
 
 def _main(parts: _Parts, shape: tuple[int, ...]) -> int:
@@ -126,7 +144,7 @@ def _encloses(parts: _Parts, frame: int, other: int) -> bool:
 
 
 def _joined(parts: _Parts, main: int) -> tuple[list[int], Box]:
-    """The main part and those that are near enough to belong to it, and the box around them."""
+    """The main part, which comes first, and those that are near enough to belong to it, and the box around them."""
     members = [main]
     left, top, right, bottom = parts.boxes[main].tolist()
     size = max(right - left, bottom - top)
@@ -150,8 +168,9 @@ def _joined(parts: _Parts, main: int) -> tuple[list[int], Box]:
         rest = far[::-1]
 
 
-def _several(parts: _Parts, main: int, members: list[int]) -> bool:
+def _several(parts: _Parts, members: list[int]) -> bool:
     """Whether another part is a digit of its own: as tall as one, and no frame or shadow at the border."""
+    main = members[0]
     heights = parts.boxes[:, 3] - parts.boxes[:, 1]
     size = max(parts.boxes[main, 2:] - parts.boxes[main, :2])
     own = (parts.ink > OWN_SPECK * parts.ink[main]) & (heights > OWN_HEIGHT * size) & (parts.edges < 2)
