@@ -44,6 +44,8 @@ def assert_found(found: Fitted, image: NDArray[np.uint8]) -> None:
 
 BAND = [(0, 0), (170, 0), (130, HEIGHT), (0, HEIGHT)]
 ACROSS = [(0, 0), (330, 0), (280, HEIGHT), (0, HEIGHT)]  # its edge goes through the digit
+HAND = [(70, 160), (90, 60), (190, 50), (230, 150), (210, 270), (110, 300)]  # beside the digit, and off the border
+OVER = [(160, 160), (200, 60), (330, 40), (390, 170), (350, 290), (210, 300)]  # the digit lies in it
 CORNER = [(360, HEIGHT), (380, 300), (430, 260), (WIDTH, 240), (WIDTH, HEIGHT)]
 
 
@@ -60,6 +62,17 @@ def test_a_shadow_is_no_ink(mnist: Dataset, outline: list[tuple[int, int]], dark
 def test_a_digit_may_lie_across_a_shadows_edge(mnist: Dataset, darkness: float, softness: float) -> None:
     for image in mnist.x_test[:6]:
         assert_found(fit(page(image, shadow(ACROSS, darkness, softness))), image)
+
+
+@pytest.mark.parametrize("softness", [5, 15])
+@pytest.mark.parametrize(
+    ("outline", "darkness"), [(HAND, 0.4), (HAND, 0.5), (OVER, 0.4)], ids=["beside", "dark", "over"]
+)
+def test_a_shadow_in_the_middle_is_no_ink(
+    mnist: Dataset, outline: list[tuple[int, int]], darkness: float, softness: float
+) -> None:
+    for image in mnist.x_test[:6]:
+        assert_found(fit(page(image, shadow(outline, darkness, softness))), image)
 
 
 def test_a_bright_spot_is_no_ink(mnist: Dataset) -> None:

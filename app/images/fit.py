@@ -27,6 +27,8 @@ STROKE = 0.12  # of the picture: in the second look, strokes are narrower, and s
 STRONGER = 1.2  # times as strong as a shadow is the ink that is not seen for it
 MORE, HELD = 1.1, 0.9  # of the box of a part of a digit: the whole has so much more, with so much of the part in it
 AS_PLAIN = 0.5  # of a panel's strength: the digit on it has more, the texture of a thick stroke less
+FILLED = 0.45  # of its box: most digits fill less, and a blot more
+THICK = 0.4  # of its longer side: a blot is, and no stroke of a digit
 BLANK_LEVEL = 8.0  # grey levels; weaker ink is none
 LOW_CONTRAST = 40.0  # grey levels
 
@@ -62,7 +64,8 @@ def fit(grey: Grey) -> Fitted:
     Raises: BlankPicture.
     """
     part, (left, top, _, _) = on_sheet(grey)
-    found = _moved(_on_the_panel(part, _found(part)), left, top)
+    found = _found(part)
+    found = _moved(_on_the_panel(part, found) or _in_the_shadow(part, found) or found, left, top)
     if part is not grey:
         found = _beyond_the_sheet(grey, found)
     image = as_mnist(*filled(found.ink, found.digit))
@@ -76,18 +79,28 @@ def _moved(look: _Look, left: int, top: int) -> _Look:
     return look._replace(box=(left + x0, top + y0, left + x1, top + y1))
 
 
-def _on_the_panel(grey: Grey, found: _Look) -> _Look:
+def _on_the_panel(grey: Grey, found: _Look) -> _Look | None:
     """The digit on it, where what was found is a panel: light on a dark one, dark on a light one, and as plain."""
     panel = panel_of(grey, found.digit, found.box, found.ink.inverted)
     if panel is None:
-        return found
+        return None
     try:
         look = _found(panel)
     except BlankPicture:
-        return found
+        return None
     if look.ink.inverted == found.ink.inverted or look.ink.level < AS_PLAIN * found.ink.level:
-        return found
+        return None
     return _moved(look, found.box[0], found.box[1])
+
+
+def _in_the_shadow(grey: Grey, found: _Look) -> _Look | None:
+    """The digit in it or beside it, where what was found is a blot, as the shadow of a hand is."""
+    if not _is_blot(found.digit):
+        return None
+    look = _in_any_light(grey)
+    if look is None or look.ink.inverted != found.ink.inverted or look.ink.level < STRONGER * found.ink.level:
+        return None
+    return look
 
 
 def _beyond_the_sheet(grey: Grey, found: _Look) -> _Look:
@@ -134,6 +147,16 @@ def _in_any_light(grey: Grey) -> _Look | None:
 
 def _is_doubtful(look: _Look) -> bool:
     return look.digit.cut or look.ink.level < LOW_CONTRAST
+
+
+def _is_blot(digit: Digit) -> bool:
+    """Whether it is thicker than any stroke."""
+    left, top, right, bottom = digit.box
+    mask = digit.mask[top:bottom, left:right]
+    if cv2.countNonZero(mask) < FILLED * mask.size:
+        return False
+    framed = cv2.copyMakeBorder(mask, 1, 1, 1, 1, cv2.BORDER_CONSTANT)
+    return bool(2 * cv2.minMaxLoc(cv2.distanceTransform(framed, cv2.DIST_L2, 3))[1] > THICK * max(mask.shape))
 
 
 def _closely(grey: Grey, find: Callable[[Grey], Ink]) -> _Look:
