@@ -13,7 +13,6 @@ BENT = 0.8  # of its hull: the inside of strokes fills less, that of a 0 more
 FRAME = 0.96  # of its hull: what more is enclosed by is a frame around a digit, or a 0
 SLIM = 0.28  # of its length: the inside of a 1 is slimmer, that of a 0 hardly ever
 THIN = 0.35  # of the digit's size: the inside of strokes is no thicker
-WIDER = 1.0  # times the outline's ink is the inside, where a fat 0 that is bent inside has more ink
 
 
 def filled(ink: Ink, digit: Digit) -> tuple[Ink, Digit]:
@@ -32,14 +31,14 @@ def filled(ink: Ink, digit: Digit) -> tuple[Ink, Digit]:
 def _inside(mask: Grey) -> Grey | None:
     """Where the strokes are whose outline is in `mask`, 1 or 0; None where that is no outline.
 
-    It takes 12 µs to see that a digit encloses nothing, or what is round.
+    It takes some 12 µs to see that a digit encloses nothing, or what is round.
     """
     outlines, tree = cv2.findContours(mask, cv2.RETR_TREE, cv2.CHAIN_APPROX_SIMPLE)
     parents = tree[0, :, 3].tolist()
-    areas = [cv2.contourArea(outline) for outline in outlines]
     holes = [each for each, parent in enumerate(parents) if parent >= 0 and parents[parent] < 0]
     if not holes:
         return None
+    areas = [cv2.contourArea(outline) for outline in outlines]
     hole = max(holes, key=areas.__getitem__)
     islands = [each for each, parent in enumerate(parents) if parent == hole]
     strokes = areas[hole] - sum(areas[each] for each in islands)
@@ -49,9 +48,9 @@ def _inside(mask: Grey) -> Grey | None:
     for each in islands:
         cv2.drawContours(inside, outlines, each, 0, -1)
     inside[mask > 0] = 0
-    if cv2.countNonZero(inside) < WIDER * cv2.countNonZero(mask) or _deepest(inside) > THIN / 2 * max(mask.shape):
-        return None
-    return inside
+    # a fat 0 that is bent inside has more ink than inside
+    is_line = cv2.countNonZero(inside) > cv2.countNonZero(mask)
+    return inside if is_line and 2 * _deepest(inside) < THIN * max(mask.shape) else None
 
 
 def _is_bent_or_slim(outline: NDArray[np.int32], strokes: float) -> bool:

@@ -63,7 +63,7 @@ def find_digit(ink: Ink) -> Digit | None:
         return None
     parts = _unframed(_parts(mask, ink.strength))
     members, box = _joined(parts, _main(parts, mask.shape))
-    if parts.ink[members].sum() < BROKEN * parts.ink.sum():
+    if len(members) < len(parts.ink) - 1 and parts.ink[members].sum() < BROKEN * parts.ink.sum():
         parts, members, box = _mended(mask, ink.strength, parts) or (parts, members, box)
     chosen = np.zeros(len(parts.ink), np.uint8)
     chosen[members] = 255
