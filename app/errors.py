@@ -6,6 +6,8 @@
 import re
 from typing import ClassVar
 
+STOPPING = "The service is stopping; try again in a second."
+
 
 class ServiceError(Exception):
     """An error that a client is told about.

@@ -1,10 +1,12 @@
 """POST /predict as nearly everybody sends it, answered below FastAPI. Everything else is handed on to FastAPI."""
 
+import asyncio
 import time
 
 from starlette.datastructures import State
 from starlette.types import Message, Receive, Scope, Send
 
+from app.errors import STOPPING, NotReady
 from app.problems import Headers, answer_to
 from app.reader import Reader
 from app.routes.answers import JSON, prediction, to_json
@@ -46,7 +48,11 @@ class HotPath:
             return
         scope.setdefault("state", {})["started"] = time.perf_counter()
         messages: list[Message] = []
-        await arrive(receive, messages, self._patience_s)
+        try:
+            await arrive(receive, messages, self._patience_s)
+        except asyncio.CancelledError:
+            await self._observed(scope, _cancelled, send)
+            return
         data = _picture(headers.get(b"content-type", b""), messages)
         if data is None:
             await self._observed(scope, replaying(messages, receive), send)
@@ -58,6 +64,10 @@ class HotPath:
         status = GONE
         try:
             status, headers, body = await _read(reader, data, id_of_request)
+        except asyncio.CancelledError:
+            if not self._state.lifecycle.stopping:
+                raise
+            status, headers, body = answer_to(NotReady(STOPPING), id_of_request)
         finally:
             self._observed.done(scope, PATH, status, id_of_request, trace)
         headers += [(b"content-length", b"%d" % len(body)), (FIELD, id_of_request.encode("ascii"))]
@@ -80,6 +90,11 @@ def _picture(content_type: bytes, messages: list[Message]) -> bytes | None:
         return None
     body = messages[0]["body"] if len(messages) == 1 else b"".join(each["body"] for each in messages)
     return plain_picture(content_type, body)
+
+
+async def _cancelled() -> Message:
+    """Receives for a request whose body was waited for when it was cancelled: `app.wire.ending` says what follows."""
+    raise asyncio.CancelledError
 
 
 async def _read(reader: Reader, data: bytes, id_of_request: str) -> tuple[int, Headers, bytes]:

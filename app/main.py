@@ -27,6 +27,7 @@ from app.settings import Settings
 from app.telemetry import metrics as telemetry
 from app.telemetry.log import RequestLog
 from app.telemetry.observed import Observed
+from app.wire.ending import ToldOfTheEnd
 from app.wire.host import OneHost
 from app.wire.unread import UnreadBody
 
@@ -44,10 +45,11 @@ def surround(app: FastAPI) -> ASGIApp:
     Before that, where they are wanted, who may ask, and which pages of other sites.
     """
     settings: Settings = app.state.settings
+    lifecycle: Lifecycle = app.state.lifecycle
     log = RequestLog(settings.log_format)
 
     def observed(app: ASGIApp) -> Observed:
-        return Observed(UnreadBody(OneHost(app)), log)
+        return Observed(UnreadBody(ToldOfTheEnd(OneHost(app), lifecycle)), log)
 
     service: ASGIApp = HotPath(observed(app), app.state)
     if settings.api_keys:

@@ -19,6 +19,7 @@ import numpy as np
 import pytest
 from uvicorn.server import ServerState
 
+from app.errors import STOPPING
 from app.main import create_service
 from app.process.lifecycle import Lifecycle
 from app.process.server import configure
@@ -26,7 +27,7 @@ from app.settings import Settings
 from app.telemetry.metrics_folder import PREFIX, metrics_folder
 from app.wire.connection import Connection
 from benchmarks.crowd import Crowd, predict
-from tests.support import CHECKOUT, LITERT, Service, band, encode, running_service, waiting, workers_of
+from tests.support import CHECKOUT, LITERT, SHIPPED, Service, band, encode, running_service, waiting, workers_of
 
 pytestmark = pytest.mark.alone
 
@@ -59,6 +60,11 @@ def answers(connection: socket.socket, count: int = 1) -> bytes:
     while received.count(ANSWER) < count and (data := connection.recv(65536)):
         received += data
     return received
+
+
+def to_the_end(connection: socket.socket) -> bytes:
+    """All that comes until the service closes the connection."""
+    return b"".join(iter(lambda: connection.recv(65536), b""))
 
 
 def at_work(service: Service) -> Crowd:
@@ -153,17 +159,38 @@ def test_those_who_hold_connections_open_do_not_hold_the_end(tmp_path: Path, tin
             assert b"The service is stopping" in each.recv(65536)
 
 
-def test_a_photograph_does_not_hold_the_end(tmp_path: Path, tiny_models: Path) -> None:
-    noise = np.random.default_rng(0).integers(0, 256, (2000, 2000), np.uint8)
-    with started(tmp_path, CHECKOUT / "models" / "mnist_mlp", *LITERT) as service, connect(service) as connection:
-        files = [("files", encode(noise, "JPEG"))] * 8  # seconds of work in the backroom
+def test_what_is_under_way_at_the_end_is_told_so_by_a_503_and_one_sentence_in_the_log(
+    tmp_path: Path, tiny_models: Path
+) -> None:
+    with started(tmp_path, SHIPPED, *LITERT) as service, ExitStack() as kept:
+        drawing = encode(np.kron(band(7), np.ones((8, 8), np.uint8)))  # is to be fitted
+        files = [("files", drawing)] * 1000
         request = httpx.Request("POST", service.url + "/predict/batch", files=files)
         head = "".join(f"{name}: {value}\r\n" for name, value in request.headers.items())
-        connection.sendall(f"POST /predict/batch HTTP/1.1\r\n{head}\r\n".encode() + request.read())
+        batches = [kept.enter_context(connect(service)) for _ in range(6)]  # seconds of work in the backroom
+        for each in batches:
+            each.sendall(f"POST /predict/batch HTTP/1.1\r\n{head}\r\n".encode() + request.read())
+        bodiless = kept.enter_context(connect(service))
+        bodiless.sendall(HEAD)
+        deaf = kept.enter_context(connect(service))
+        deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1024)
+        deaf.sendall(b"GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n" * 60)  # more than the kernel holds
         time.sleep(0.5)
         begin = time.monotonic()
         assert service.stop(signal.SIGTERM) == 0
         assert time.monotonic() - begin < 2 + SLACK_SECONDS
+        told = [
+            answer for each in (*batches, bodiless) if not (answer := to_the_end(each)).startswith(b"HTTP/1.1 200 ")
+        ]
+        assert len(told) > 1
+        for answer in told:
+            assert answer.startswith(b"HTTP/1.1 503 ")
+            assert answer.endswith(b"}")
+            assert STOPPING.encode() in answer
+            assert answer.lower().count(b"connection: close\r\n") == 1
+    log = service.log.read_text()
+    assert log.count(f" WARNING {len(told)} requests could not be answered in time: who asked is told to try") == 1
+    assert [each for each in log.splitlines() if not re.search(r" (INFO|WARNING) ", each)] == []
 
 
 def test_what_waits_unread_in_the_kernel_is_answered(tmp_path: Path, tiny_models: Path) -> None:

@@ -110,9 +110,12 @@ class StoppingServer(uvicorn.Server):
         """Accepts and answers who is there, and closes all connections."""
         await self._close_listeners([*(sockets or []), *await self._orphans.adopt_all()])
         await self._wait_for_the_idle()
-        # any float will do
-        self.config.timeout_graceful_shutdown = max(0.0, self._time_left(ANSWER_SECONDS))  # type: ignore[assignment]
-        await super().shutdown(sockets)
+        for each in self._connections():
+            each.shutdown()
+        await self._wait_for_answers()
+        if not self.force_exit:
+            await self._cut_off()
+            await self.lifespan.shutdown()
         while self.server_state.tasks and not self.force_exit:  # those that have been told
             await asyncio.sleep(0.01)
         await asyncio.sleep(0)  # the log's last lines
@@ -143,6 +146,8 @@ class StoppingServer(uvicorn.Server):
             await asyncio.sleep(0)  # libuv accepts one a turn, and who is left when it closes is reset
         for server in self.servers:
             server.close()
+        for each in listeners:
+            each.close()
         self._orphans.close()
 
     async def _wait_for_the_idle(self) -> None:
@@ -150,6 +155,25 @@ class StoppingServer(uvicorn.Server):
             self._time_left(IDLE_SECONDS) > 0 and not self.force_exit and any(each.idle for each in self._connections())
         ):
             await asyncio.sleep(0.01)
+
+    async def _wait_for_answers(self) -> None:
+        while (
+            self._time_left(ANSWER_SECONDS) > 0
+            and not self.force_exit
+            and (self.server_state.connections or self.server_state.tasks)
+        ):
+            await asyncio.sleep(0.01)
+
+    async def _cut_off(self) -> None:
+        """Ends what is still under way: `app.wire.ending` tells the clients."""
+        for each in self._connections():
+            each.abort_if_stuck()
+        await asyncio.sleep(0.01)  # in which those learn that nobody takes their answers
+        if unanswered := sum(each.is_unanswered for each in self._connections()):
+            what = "1 request" if unanswered == 1 else f"{unanswered} requests"
+            log.warning("%s could not be answered in time: who asked is told to try again", what)
+        for task in self.server_state.tasks:
+            task.cancel()
 
     def _connections(self) -> list[Connection]:
         return [each for each in self.server_state.connections if isinstance(each, Connection)]

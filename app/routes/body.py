@@ -9,7 +9,7 @@ from typing import IO
 
 from starlette.requests import Request
 
-from app.errors import NotReady, Overloaded, TooManyBytes, TooSlow
+from app.errors import Overloaded, TooManyBytes, TooSlow
 from app.settings import Settings
 
 # What a process holds of bodies that are still arriving: 13 of the largest, or half a million of small pictures.
@@ -44,7 +44,7 @@ class Arriving:
 async def read_body(request: Request, settings: Settings) -> bytes:
     """The whole body: its declared length is looked at first, and what really comes is counted all the same.
 
-    Raises: TooManyBytes, TooSlow, Overloaded, NotReady; ClientDisconnect, when the client goes away in the middle.
+    Raises: TooManyBytes, TooSlow, Overloaded; ClientDisconnect, when the client goes away in the middle.
     """
     limit = settings.max_upload_bytes
     body = _Body(request.app.state.arriving, limit, declared=_is_declared(request, limit))
@@ -54,9 +54,6 @@ async def read_body(request: Request, settings: Settings) -> bytes:
             async for chunk in request.stream():
                 await body.add(chunk)
             return await body.whole()
-    except asyncio.CancelledError as error:
-        # the service ends and has waited long enough for this body; its client should learn so
-        raise NotReady("The service is stopping; try again in a second.") from error
     except TimeoutError as error:
         expected = f"Expected the whole body within {settings.receive_seconds:g} seconds"
         raise TooSlow(f"{expected}; received {body.received} bytes by then.") from error

@@ -84,6 +84,16 @@ class Connection(OneWriteProtocol):
         return True
 
     @property
+    def is_unanswered(self) -> bool:
+        """Whether a request is under way, and nothing of its answer has been said."""
+        return not self.idle and not self.cycle.response_started
+
+    def abort_if_stuck(self) -> None:
+        """Ends the connection if its client doesn't take what it is sent."""
+        if self.transport.get_write_buffer_size():
+            self.transport.abort()
+
+    @property
     def awaits_head(self) -> bool:
         """Whether what comes next is of a head."""
         return self._has_begun or self.cycle is None or not self.cycle.more_body
