@@ -27,7 +27,7 @@ from app.settings import Settings
 from app.telemetry import metrics as telemetry
 from app.telemetry.log import RequestLog
 from app.telemetry.observed import Observed
-from app.wire.ending import ToldOfTheEnd
+from app.wire.ending import AnsweredAnyway
 from app.wire.host import OneHost
 from app.wire.unread import UnreadBody
 
@@ -49,7 +49,7 @@ def surround(app: FastAPI) -> ASGIApp:
     log = RequestLog(settings.log_format)
 
     def observed(app: ASGIApp) -> Observed:
-        return Observed(UnreadBody(ToldOfTheEnd(OneHost(app), lifecycle)), log)
+        return Observed(UnreadBody(AnsweredAnyway(OneHost(app), lifecycle)), log)
 
     service: ASGIApp = HotPath(observed(app), app.state)
     if settings.api_keys:

@@ -312,9 +312,11 @@ def test_what_is_wrong_is_said(client: httpx.Client, given: dict[str, Any], word
         (b'{"inputs": ' + b"[" * 2000 + b"]" * 2000 + b"}", "breaks off its form"),
         (b'{"inputs": [{"name": "pixels", "datatype": "FP32", "shape": [1, 784], "data": ' + b"[" * 99 + b"]" * 99
          + b"}]}", "lists of equal length"),
+        (b'{"inputs": [{"name": ' + b"[" * 999 + b"]" * 999 + b"}]}", "in more than 254 levels"),
+        (b"[" * 1000 + b"]" * 1000, "in more than 254 levels"),
         (b"\xff", "breaks off its form"),
     ],
-    ids=["empty", "list", "nan", "infinity", "deep", "less deep", "no utf-8"],
+    ids=["empty", "list", "nan", "infinity", "deep", "less deep", "deeper", "deep list", "no utf-8"],
 )  # fmt: skip
 def test_what_is_no_json_is_refused(client: httpx.Client, body: bytes, words: str) -> None:
     assert words in error_of(client.post(INFER, content=body))

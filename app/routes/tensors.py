@@ -151,7 +151,10 @@ def check_pixels(numbers: NDArray[Any]) -> None:
 
 def said(value: object) -> str:
     """The beginning of `value` as JSON, for a message."""
-    return repr(orjson.dumps(value, default=repr).decode()[:60])
+    try:
+        return repr(orjson.dumps(value, default=repr).decode()[:60])
+    except orjson.JSONEncodeError:  # it reads 1024 levels and writes 254
+        return "lists or objects in more than 254 levels"
 
 
 def _numbers(name: str, data: object) -> NDArray[Any]:

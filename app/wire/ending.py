@@ -1,4 +1,4 @@
-"""What becomes of a request that is still under way when the service ends."""
+"""What becomes of a request that ends by an exception."""
 
 import asyncio
 
@@ -9,10 +9,11 @@ from app.problems import refuse
 from app.process.lifecycle import Lifecycle
 
 
-class ToldOfTheEnd:
+class AnsweredAnyway:
     """ASGI middleware: what the end of the service cuts off is answered by a 503, unless its answer has begun.
 
-    `app.process.stopping` cancels it. Whoever else does is let through: Ray, say, whose client has left.
+    `app.process.stopping` cancels it. Whoever else does is let through: Ray, say, whose client has left. And what has
+    failed and is answered goes no further: the server would log it once more, and close the connection unannounced.
     """
 
     def __init__(self, app: ASGIApp, lifecycle: Lifecycle) -> None:
@@ -29,6 +30,9 @@ class ToldOfTheEnd:
 
         try:
             await self.app(scope, receive, noting_send)
+        except Exception:
+            if not has_begun:  # or the framework has answered it by a 500, and `app.problems` told of it
+                raise
         except asyncio.CancelledError:
             if not self._lifecycle.stopping:
                 raise
