@@ -101,7 +101,7 @@ async def _wait_for_a_model(app: FastAPI) -> None:
     for _ in range(REPLACE_SECONDS * 100):
         if app.state.reader is not None:
             return
-        await app.state.lifecycle.beat()
+        app.state.lifecycle.beat()
         await asyncio.sleep(0.01)
 
 

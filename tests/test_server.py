@@ -1,5 +1,6 @@
 """The service as a process: how it starts, what it refuses, how it ends."""
 
+import asyncio
 import os
 import signal
 import socket
@@ -12,6 +13,11 @@ from pathlib import Path
 import httpx
 import pytest
 
+from app.main import create_service
+from app.process.lifecycle import Lifecycle
+from app.process.server import configure
+from app.process.stopping import StoppingServer
+from app.settings import Settings
 from benchmarks.crowd import predict
 from tests.support import CHECKOUT, LITERT, SEVEN, band, encode, running_service, waiting, workers_of
 
@@ -203,3 +209,47 @@ def test_a_version_can_be_pinned_and_the_folder_be_relative(tmp_path: Path, tiny
     folder = os.path.relpath(tiny_models, CHECKOUT)
     with running_service(tmp_path, *LITERT, "--model-dir", folder, "--model-version", "1") as service:
         assert httpx.get(service.url + "/model").json()["version"] == 1
+
+
+def limited(files: int, *options: str) -> list[str]:
+    """The command line of the service in a process that may open so many files."""
+    return ["sh", "-c", f'ulimit -n {files}; exec "$@"', "sh", sys.executable, "-m", "app", "--port", "0", *options]
+
+
+def test_where_no_connection_could_be_had_it_says_so_and_ends() -> None:
+    result = subprocess.run(limited(64, *LITERT), cwd=CHECKOUT, capture_output=True, text=True, timeout=60, check=False)
+    check_refused(result, "expected to be let open more than 128 files; the system allows 64 (ulimit -n).")
+
+
+def test_that_fewer_connections_can_be_had_is_told(tmp_path: Path, tiny_models: Path) -> None:
+    log = tmp_path / "log"
+    with log.open("w") as file:
+        command = limited(140, *LITERT, "--model-dir", str(tiny_models))
+        process = subprocess.Popen(command, cwd=CHECKOUT, stderr=file)
+    try:
+        for _ in waiting("the service to be ready"):
+            if " ready: " in log.read_text():
+                break
+        assert "limit of open files leaves room for 12 connections a process (ulimit -n)" in log.read_text()
+        url = log.read_text().partition("listening on ")[2].split()[0]
+        assert httpx.get(url + "/livez").status_code == 200
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_signs_of_life_do_not_depend_on_the_clock(tiny_models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that is set back by an hour must not have the supervisor take all workers for dead."""
+    settings, lifecycle = Settings(model_dir=tiny_models), Lifecycle()
+
+    async def tick_before_and_after() -> None:
+        server = StoppingServer(configure(create_service(settings), settings, log_config=None), lifecycle, [], 0)
+        server._loop = asyncio.get_running_loop()
+        await server.on_tick(0)
+        lifecycle.heard[0] = 0.0
+        now = time.time()
+        monkeypatch.setattr("time.time", lambda: now - 3600)
+        await server.on_tick(10)
+
+    asyncio.run(tick_before_and_after())
+    assert lifecycle.heard[0] > 0

@@ -44,6 +44,6 @@ class Lifecycle:
         """This process serves its socket."""
         self.orphaned[self.index] = 0.0
 
-    async def beat(self) -> None:
+    def beat(self) -> None:
         """A sign of life."""
         self.heard[self.index] = time.monotonic()

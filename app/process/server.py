@@ -23,6 +23,7 @@ from app.settings import Settings, misspelt
 from app.telemetry.log import logging_config
 from app.wire.connection import Connection
 from app.wire.gate import Gate
+from app.wire.open_files import room_for_connections
 
 log = logging.getLogger("digits")
 
@@ -32,8 +33,9 @@ HEADERS = [("X-Content-Type-Options", "nosniff")]  # no browser takes an answer 
 def serve(settings: Settings) -> None:
     """Serves until a signal: `app.process.stopping` says what becomes of what is under way.
 
-    Raises: AddressError, when the address is in use or not this machine's.
+    Raises: AddressError, when the address is in use or not this machine's; TooFewFiles.
     """
+    room = room_for_connections(settings.max_connections)
     listeners = listen(settings)
     logging.config.dictConfig(logging_config(settings.log_format))
     host, port = listeners[0].getsockname()[:2]
@@ -41,6 +43,8 @@ def serve(settings: Settings) -> None:
     for name, meant in misspelt(os.environ).items():
         log.warning("%s is no setting of the service; is %s meant?", name, meant)
     _warn(host, settings)
+    if room < settings.max_connections:
+        log.warning("the system's limit of open files leaves room for %d connections a process (ulimit -n)", room)
     if settings.workers > 1:
         run_workers(settings, listeners)
         log.info("stopped")
@@ -63,8 +67,6 @@ def serve_one(settings: Settings, listeners: list[socket.socket], lifecycle: Lif
         settings,
         factory=True,
         log_config=logging_config(settings.log_format),
-        callback_notify=lifecycle.beat,
-        timeout_notify=1,
     )
     server = StoppingServer(config, lifecycle, listeners, settings.drain_seconds)
     hear_signals(server.hear)

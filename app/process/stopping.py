@@ -101,6 +101,7 @@ class StoppingServer(uvicorn.Server):
     async def on_tick(self, counter: int) -> bool:
         """Called ten times a second. Whether it is time to shut down."""
         if counter % 10 == 0:
+            self._lifecycle.beat()  # uvicorn's own goes by the clock, and stands still when that is set back
             self._gate.look(self._connections(), self._loop.time())
         await self._orphans.look()
         self.should_exit = self.force_exit or (bool(self._signal) and time.monotonic() >= self._drained)

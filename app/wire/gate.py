@@ -1,7 +1,6 @@
 """What all connections of a process have together: how many there may be, and how long each may keep it waiting."""
 
 import logging
-import resource
 from collections import deque
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -12,6 +11,7 @@ from app.settings import Settings
 from app.telemetry.log import RequestLog
 from app.telemetry.metrics import UNMATCHED, count_request
 from app.telemetry.request_id import FIELD, choose_id
+from app.wire.open_files import room_for_connections
 
 if TYPE_CHECKING:
     from app.wire.connection import Connection
@@ -21,14 +21,13 @@ log = logging.getLogger("digits")
 MAX_HEAD_BYTES = 32 * 1024  # what browsers and proxies send is a tenth of it
 # Whoever is told to go is listened to for so long, for closing at once could take the answer from him.
 LINGER_SECONDS = 2.0
-OTHER_FILES = 128  # that a process has open: sockets, libraries, the model while it is loaded
 
 
 class Gate:
     """The limits of connections, and the one place where those are answered who never sent a whole request."""
 
     def __init__(self, settings: Settings) -> None:
-        self.max_connections = min(settings.max_connections, _files() - OTHER_FILES)
+        self.max_connections = room_for_connections(settings.max_connections)
         self.head_s, self.send_s, self.linger_s = settings.head_seconds, settings.send_seconds, LINGER_SECONDS
         self._log = RequestLog(settings.log_format)
         self._idle: deque[Connection] = deque()  # those that may have to make room, longest idle first
@@ -59,15 +58,3 @@ class Gate:
         count_request("other", UNMATCHED, status, seconds)
         self._log.add({"method": "-", "path": "-", "client": client}, status, seconds, id_of_request)
         return status, [*headers, (FIELD, id_of_request.encode("ascii"))], body
-
-
-def _files() -> int:
-    """How many files this process may open: as many as the system lets it."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if soft < hard:
-        try:
-            resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-            return hard
-        except (ValueError, OSError):  # macOS promises more than it gives
-            return soft
-    return soft
