@@ -1,8 +1,10 @@
+import json
 import os
 from pathlib import Path
 
 import pytest
 
+from app.model.metadata import Metadata
 from app.model.versions import ModelError, candidates, choose_version, identify, list_versions
 
 
@@ -88,3 +90,23 @@ def test_what_cannot_be_read_is_told_from_what_is_not_there(tmp_path: Path) -> N
     assert list_versions(tmp_path) == [1]
     loop.unlink()
     assert list_versions(tmp_path) == [1, 2]
+
+
+@pytest.mark.parametrize("part", ["metadata.json", "variables/a"])
+def test_a_version_with_a_pipe_in_it_is_not_waited_for(part: str, tmp_path: Path) -> None:
+    make(tmp_path, "1", "2")
+    (tmp_path / "2" / part).unlink(missing_ok=True)
+    os.mkfifo(tmp_path / "2" / part)
+    piped, whole = candidates(tmp_path)
+    assert piped.trouble.endswith(f"{part} is neither a file nor a folder")
+    assert not whole.trouble
+
+
+@pytest.mark.parametrize(
+    "more", ['"\\ud800"', "[" * 500 + "]" * 500, "[" * 100_000 + "]" * 100_000], ids=["half", "deep", "deeper"]
+)
+def test_metadata_that_could_not_be_shown_is_refused(more: str, tmp_path: Path) -> None:
+    labels = json.dumps([str(digit) for digit in range(10)])
+    (tmp_path / "metadata.json").write_text(f'{{"labels": {labels}, "x": {more}}}')
+    with pytest.raises(ModelError, match=r"metadata\.json can't be "):
+        Metadata.read(tmp_path)

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import orjson
+
 from app.model.versions import ModelError
 
 CLASSES = 10
@@ -29,12 +31,12 @@ class Metadata:
 
     @classmethod
     def read(cls, version: Path) -> "Metadata":
-        """Raises: ModelError, when the file is missing, no JSON object, has no ten labels, or a wrong `fit` or
-        threshold.
+        """Raises: ModelError, when the file is missing, no JSON object that can be shown, has no ten labels, or a wrong
+        `fit` or threshold.
         """
         try:
             document = json.loads((version / FILE).read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise ModelError(f"{version / FILE} can't be read: {error}.") from error
         labels = document.get("labels") if isinstance(document, dict) else None
         if not (isinstance(labels, list) and len(labels) == CLASSES and all(isinstance(x, str) for x in labels)):
@@ -42,7 +44,12 @@ class Metadata:
         fit = document.get("fit", DIGITS)
         if fit not in (DIGITS, NEVER):
             raise ModelError(f"Expected {DIGITS!r} or {NEVER!r} as 'fit' in {version / FILE}; got {fit!r}.")
-        return cls(tuple(labels), fit == DIGITS, document, _threshold(document, version))
+        metadata = cls(tuple(labels), fit == DIGITS, document, _threshold(document, version))
+        try:
+            orjson.dumps(document)
+        except orjson.JSONEncodeError as error:  # half a character, say, can be read but not be written
+            raise ModelError(f"{version / FILE} can't be shown as JSON: {error}.") from error
+        return metadata
 
 
 def _threshold(document: dict[str, Any], version: Path) -> float | None:

@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from stat import S_ISREG
 from typing import NamedTuple, NoReturn
 
 PARTS = ("saved_model.pb", "variables", "metadata.json")  # what a version must have to count
@@ -90,6 +91,8 @@ def _files(version: Path) -> Iterator[tuple[str, int, int]]:
             path = Path(folder, name)
             with suppress(FileNotFoundError):  # it has just gone, or is a link to nowhere
                 state = path.stat()
+                if not S_ISREG(state.st_mode):  # whoever reads a pipe or a device may wait for ever
+                    raise OSError(f"{path} is neither a file nor a folder")
                 yield str(path.relative_to(version)), state.st_size, state.st_mtime_ns
 
 
