@@ -26,7 +26,7 @@ examples:
   curl -F file=@tests/pictures/seven.png http://127.0.0.1:8000/predict
 
 Every option is also an environment variable; the option wins. It ends with status 0 on SIGTERM or Ctrl-C, and with
-status 2 when a setting, the address, the model folder or the system's limit of open files is wrong."""
+status 2 when a setting, the address, the model folder or what the system lets it have is wrong."""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -39,13 +39,12 @@ def main(arguments: Sequence[str]) -> int:
         return _fail(error)
     prepare_environment(ONE_THREAD)
     with importing():  # after the settings: --help and errors come at once
-        from app.process.listeners import AddressError
+        from app.process.errors import StartError
         from app.process.server import serve
-        from app.wire.open_files import TooFewFiles
 
     try:
         serve(settings)
-    except (AddressError, TooFewFiles) as error:
+    except StartError as error:
         return _fail(error)
     return 0
 

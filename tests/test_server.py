@@ -211,20 +211,33 @@ def test_a_version_can_be_pinned_and_the_folder_be_relative(tmp_path: Path, tiny
         assert httpx.get(service.url + "/model").json()["version"] == 1
 
 
-def limited(files: int, *options: str) -> list[str]:
-    """The command line of the service in a process that may open so many files."""
-    return ["sh", "-c", f'ulimit -n {files}; exec "$@"', "sh", sys.executable, "-m", "app", "--port", "0", *options]
+def limited(limit: str, *options: str) -> list[str]:
+    """The command line of the service in a process with a limit, as ulimit takes it."""
+    return ["sh", "-c", f'ulimit {limit}; exec "$@"', "sh", sys.executable, "-m", "app", "--port", "0", *options]
+
+
+def start_limited(limit: str, *options: str) -> subprocess.CompletedProcess[str]:
+    """Runs that until it ends by itself."""
+    command = limited(limit, *LITERT, *options)
+    return subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, timeout=60, check=False)
 
 
 def test_where_no_connection_could_be_had_it_says_so_and_ends() -> None:
-    result = subprocess.run(limited(64, *LITERT), cwd=CHECKOUT, capture_output=True, text=True, timeout=60, check=False)
-    check_refused(result, "expected to be let open more than 128 files; the system allows 64 (ulimit -n).")
+    check_refused(start_limited("-n 64"), "let open more than 128 files; the system allows 64 (ulimit -n).")
+
+
+def test_several_workers_without_a_folder_to_write_to_are_refused() -> None:
+    result = start_limited("-f 0", "--workers", "2")  # no file may have a byte
+    assert result.returncode == 2
+    *log, reason = result.stderr.splitlines()
+    assert len(log) == 1
+    assert reason.startswith("python -m app: several workers need a folder to add up their metrics in: [Errno 2]")
 
 
 def test_that_fewer_connections_can_be_had_is_told(tmp_path: Path, tiny_models: Path) -> None:
     log = tmp_path / "log"
     with log.open("w") as file:
-        command = limited(140, *LITERT, "--model-dir", str(tiny_models))
+        command = limited("-n 140", *LITERT, "--model-dir", str(tiny_models))
         process = subprocess.Popen(command, cwd=CHECKOUT, stderr=file)
     try:
         for _ in waiting("the service to be ready"):

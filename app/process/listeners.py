@@ -7,6 +7,7 @@ import struct
 import sys
 from contextlib import suppress
 
+from app.process.errors import StartError
 from app.settings import Settings
 
 # Connections that may wait to be accepted, for instance while Python is still importing.
@@ -19,7 +20,7 @@ LOAD_BYTE, JUMP_IF_SET, RETURN = 0x30, 0x45, 0x06
 PROGRAM = ((LOAD_BYTE, 0, 0, 13), (JUMP_IF_SET, 0, 1, 0x02), (RETURN, 0, 0, 0), (RETURN, 0, 0, 0xFFFFFFFF))
 
 
-class AddressError(Exception):
+class AddressError(StartError):
     """The address to listen on can't be had; the message says why."""
 
 

@@ -33,7 +33,7 @@ HEADERS = [("X-Content-Type-Options", "nosniff")]  # no browser takes an answer 
 def serve(settings: Settings) -> None:
     """Serves until a signal: `app.process.stopping` says what becomes of what is under way.
 
-    Raises: AddressError, when the address is in use or not this machine's; TooFewFiles.
+    Raises: StartError, when the address is in use or not this machine's, say, or the system gives too little.
     """
     room = room_for_connections(settings.max_connections)
     listeners = listen(settings)

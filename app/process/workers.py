@@ -8,7 +8,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from multiprocessing import resource_tracker
 from multiprocessing.connection import wait
@@ -16,6 +16,7 @@ from multiprocessing.context import SpawnProcess
 
 from prometheus_client import multiprocess
 
+from app.process.errors import StartError
 from app.process.lifecycle import Lifecycle
 from app.process.listeners import admit_again
 from app.process.signals import SIGNALS, exit_on_signals
@@ -34,10 +35,18 @@ EARLY_SECONDS, MAX_DELAY_SECONDS = 30, 30
 
 
 def run_workers(settings: Settings, listeners: list[socket.socket]) -> None:
-    """Runs as many workers as there are `listeners`, until a signal."""
-    with _signals_read() as signals, metrics_folder() as folder:
-        os.environ[FOLDER] = folder
+    """Runs as many workers as there are `listeners`, until a signal. Raises: NoFolder."""
+    with ExitStack() as until_the_end:
+        signals = until_the_end.enter_context(_signals_read())
+        try:
+            os.environ[FOLDER] = until_the_end.enter_context(metrics_folder())
+        except OSError as error:
+            raise NoFolder(f"several workers need a folder to add up their metrics in: {error}.") from error
         Workers(settings, listeners, signals).run()
+
+
+class NoFolder(StartError):
+    """There is no folder that can be written; the message says why."""
 
 
 @dataclass

@@ -3,10 +3,12 @@
 import resource
 from contextlib import suppress
 
+from app.process.errors import StartError
+
 OTHER_FILES = 128  # that a process has open: sockets, libraries, the model while it is loaded
 
 
-class TooFewFiles(Exception):
+class TooFewFiles(StartError):
     """The system lets this process open too few files for any connection; the message says how many."""
 
 
