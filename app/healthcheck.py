@@ -5,9 +5,9 @@ import sys
 from http.client import HTTPConnection, HTTPException
 
 
-def is_ready(port: int) -> bool:
-    """Whether /readyz on this machine's loopback answers 200 within two seconds."""
-    connection = HTTPConnection("127.0.0.1", port, timeout=2)
+def is_ready(port: int, host: str = "127.0.0.1") -> bool:
+    """Whether /readyz at `host`, where every address means this machine's own, answers 200 within two seconds."""
+    connection = HTTPConnection(host, port, timeout=2)
     try:
         connection.request("GET", "/readyz")
         return connection.getresponse().status == 200
@@ -18,4 +18,5 @@ def is_ready(port: int) -> bool:
 
 
 if __name__ == "__main__":
-    sys.exit(0 if is_ready(int(os.environ.get("DIGITS_PORT", "8000"))) else 1)
+    port, host = int(os.environ.get("DIGITS_PORT", "8000")), os.environ.get("DIGITS_HOST", "127.0.0.1")
+    sys.exit(0 if is_ready(port, host) else 1)

@@ -286,6 +286,8 @@ WRONG: list[tuple[list[str], str]] = [
     ([".", "--out", "/nowhere/answers.csv"], "/nowhere/answers.csv can't be written: No such file or directory."),
     ([".", "--connections", "0"], "expected a whole number from 1 to 1000, got '0'"),
     ([".", "--url", "localhost:8000"], "Expected an address such as http://127.0.0.1:8000; got 'localhost:8000'."),
+    ([".", "--url", "http://127.0.0.1:99999"], "Expected an address such as http://127.0.0.1:8000; got"),
+    ([".", "--url", "http://127.0.0.1:8000/?x"], "Expected an address such as http://127.0.0.1:8000; got"),
     ([".", "--url", "http://127.0.0.1:9", "--patience", "1"], "http://127.0.0.1:9 can't be reached"),
     ([".", "--model-dir", "nowhere"], "Expected a model folder at nowhere, and there is none."),
     ([".", "--model-dir", "x", "--url", "http://x"], "not allowed with argument"),

@@ -2,7 +2,10 @@
 
 import asyncio
 import gc
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import httpx
@@ -11,7 +14,7 @@ import pytest
 from app.healthcheck import is_ready
 from app.main import create_service
 from app.settings import Settings
-from tests.support import running_service, waiting
+from tests.support import CHECKOUT, running_service, waiting
 
 
 def test_it_is_alive_and_ready(client: httpx.Client) -> None:
@@ -26,6 +29,14 @@ def test_it_is_alive_and_ready(client: httpx.Client) -> None:
 def test_the_containers_check_agrees(client: httpx.Client) -> None:
     assert is_ready(client.base_url.port or 0)
     assert not is_ready(1)
+
+
+@pytest.mark.parametrize(("host", "status"), [("0.0.0.0", 0), ("127.0.0.2", 1)])
+def test_the_containers_check_asks_where_the_service_listens(client: httpx.Client, host: str, status: int) -> None:
+    """Which may be one address of several; the test's service listens on 127.0.0.1."""
+    environment = os.environ | {"DIGITS_HOST": host, "DIGITS_PORT": str(client.base_url.port)}
+    command = [sys.executable, "-m", "app.healthcheck"]
+    assert subprocess.run(command, cwd=CHECKOUT, env=environment, check=False).returncode == status
 
 
 @pytest.mark.parametrize("path", ["/readyz", "/health", "/healthz", "/model"])

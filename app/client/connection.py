@@ -8,6 +8,8 @@ from urllib.request import getproxies
 
 import httpx
 
+LAST_PORT = 65535
+
 
 def addresses_at(url: str) -> Callable[[str], httpx.URL]:
     """Gives the address of a path. httpx takes 0.2 ms to make one, and there are few.
@@ -16,7 +18,10 @@ def addresses_at(url: str) -> Callable[[str], httpx.URL]:
     """
     address = cache(lambda path: httpx.URL(url.rstrip("/") + path))
     with suppress(httpx.InvalidURL):
-        if address("/").scheme in ("http", "https") and address("/").host:
+        root = address("/")
+        has_port = (root.port or 0) <= LAST_PORT  # of a larger number, the system takes the last 16 bits
+        is_bare = not (root.query or root.fragment)  # to which a path would be added
+        if root.scheme in ("http", "https") and root.host and has_port and is_bare:
             return address
     raise ValueError(f"Expected an address such as http://127.0.0.1:8000; got {url!r}.")
 
