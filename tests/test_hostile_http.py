@@ -72,6 +72,16 @@ def test_what_is_no_request_is_a_400_that_says_why(service: Service, sent: bytes
         (b"GET /%00 HTTP/1.1\r\nHost: x\r\n\r\n", 404),
         (b"GET /v1/models/tiny?\xff HTTP/1.1\r\nHost: x\r\n\r\n", 400),
         (post(SEVEN.read_bytes(), "Content-Encoding: identity", "Content-Encoding: gzip"), 415),
+        (
+            b"POST /predict HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip, chunked\r\n\r\n"
+            b"%x\r\n%b\r\n0\r\n\r\n" % (len(SEVEN.read_bytes()), SEVEN.read_bytes()),
+            415,
+        ),
+        (
+            b"POST /predict HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: Chunked\r\n\r\n"
+            b"%x\r\n%b\r\n0\r\n\r\n" % (len(SEVEN.read_bytes()), SEVEN.read_bytes()),
+            200,
+        ),
         (b"GET /../../etc/passwd HTTP/1.1\r\nHost: x\r\n\r\n", 404),
         (b"GET /%2e%2e/%2e%2e/etc/passwd HTTP/1.1\r\nHost: x\r\n\r\n", 404),
         (b"GET http://elsewhere/healthz HTTP/1.1\r\nHost: x\r\n\r\n", 200),

@@ -139,6 +139,9 @@ def check_not_packed(request: Request, error: type[ServiceError]) -> None:
     for encoding in request.headers.getlist("content-encoding"):
         if encoding.lower() != NOT_PACKED:
             raise error(f"Expected a body that is not compressed; received the Content-Encoding {encoding[:100]!r}.")
+    for coding in request.headers.getlist("transfer-encoding"):  # the parser undoes the last alone
+        if coding.lower() != "chunked":
+            raise error(f"Expected no Transfer-Encoding but chunked; received {coding[:100]!r}.")
 
 
 def _wrong_type(request: Request, right_curl: str, expected: str) -> UnknownFormat:
