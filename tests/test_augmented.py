@@ -30,6 +30,16 @@ class Silent:
     def stage(self, what: str) -> None: ...
 
 
+class Stages(Silent):
+    """Remembers what was said to take a while."""
+
+    def __init__(self) -> None:
+        self.told: list[str] = []
+
+    def stage(self, what: str) -> None:
+        self.told.append(what)
+
+
 class Interrupted(Checkpoint):
     """Stops the training after `epoch`, as Ctrl-C would."""
 
@@ -93,6 +103,12 @@ def test_interrupted_and_resumed_it_gives_the_same_bytes(
     resumed = trained_on(pictures, held_out, Checkpoint(tmp_path / "state.npz", interrupted.state))
     assert bytes_of(resumed) == bytes_of(trained)
     assert resumed.history == trained.history
+
+
+def test_what_takes_a_while_beside_the_epochs_is_told(pictures: Labelled, held_out: Labelled, tmp_path: Path) -> None:
+    stages = Stages()
+    train(replace(SLICE, epochs=1), pictures, held_out, 3, Checkpoint(tmp_path / "state.npz"), stages)
+    assert stages.told == ["drawing 200 digits ...", "learning what isn't a digit ..."]
 
 
 def test_without_held_out_pictures_there_is_no_temperature_and_no_judgement(

@@ -31,7 +31,9 @@ def train(
     recipe: Augmented, pictures: Labelled, held_out: Labelled, seed: int, checkpoint: Checkpoint, progress: Progress
 ) -> Trained:
     """Learns from `pictures`; `held_out` says how well, and chooses the temperature and what counts as no digit."""
-    pictures = _with_drawn(pictures, recipe.drawn, seed)
+    if recipe.drawn:
+        progress.stage(f"drawing {recipe.drawn:,} digits ...")
+        pictures = _with_drawn(pictures, recipe.drawn, seed)
     keras.utils.set_random_seed(seed)
     learner = Learner(recipe, len(pictures.x))
     state = checkpoint.resume()
@@ -51,8 +53,6 @@ def train(
 
 
 def _with_drawn(pictures: Labelled, count: int, seed: int) -> Labelled:
-    if not count:
-        return pictures
     drawn = write_digits(count, np.random.default_rng((seed, count)))
     return Labelled(np.concatenate([pictures.x, drawn.x]), np.concatenate([pictures.y, drawn.y]))
 

@@ -26,7 +26,7 @@ class Progress(Protocol):
         """All of its pictures are done."""
 
     def stage(self, what: str) -> None:
-        """What is done once all epochs are: it takes a while, and nobody can say how long."""
+        """What is done before the epochs or after them: it takes a while, and nobody can say how long."""
 
 
 class Lines:
