@@ -69,3 +69,25 @@ def test_stopped_while_there_is_no_room_nothing_more_is_looked_for() -> None:
     assert list(taken) == []
     handover.wait(20)
     assert found == [0]
+
+
+def test_what_is_begun_before_it_is_stopped_is_given_all_the_same() -> None:
+    begins, begun = threading.Event(), []
+
+    class Slow(Handover[int]):
+        def begun(self, item: int) -> int:
+            begun.append(item)
+            begins.set()
+            time.sleep(0.1)  # in which it is stopped
+            return item
+
+    def stop() -> None:
+        begins.wait(20)
+        handover.stop()
+
+    handover = Slow(8)
+    stopping = threading.Thread(target=stop)
+    stopping.start()
+    assert list(handover.taken(range(100))) == begun
+    stopping.join()
+    assert len(begun) < 100

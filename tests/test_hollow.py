@@ -33,6 +33,16 @@ def test_an_outlined_digit_is_prepared_as_the_whole(mnist: Dataset, line: int) -
     assert alike > 92
 
 
+def test_a_mask_that_lies_in_memory_by_columns_is_filled_as_any_other(mnist: Dataset) -> None:
+    """As NumPy has it after some of its operations."""
+    for image in mnist.x_test[:10]:
+        ink = find_ink(outlined(image, 5)[1])
+        digit = find_digit(ink)
+        assert digit is not None
+        by_columns = digit._replace(mask=np.asfortranarray(digit.mask))
+        assert np.array_equal(filled(ink, by_columns)[1].mask, filled(ink, digit)[1].mask)
+
+
 def test_no_digit_that_is_written_is_taken_for_an_outline(mnist: Dataset) -> None:
     for image in mnist.x_test[:1000]:
         ink = find_ink(255 - drawing(image))

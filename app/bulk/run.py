@@ -37,9 +37,12 @@ class Run(Handover[Future[list[Row]]]):
 
         Raises: what `write` does, and ClientError, when the service can't be reached or wants none of this.
         """
-        groups = in_groups(paths, size_of)
-        for asked in self.taken(self._pool.submit(rows_of, self._source, group) for group in groups):
+        for asked in self.taken(in_groups(paths, size_of)):
             write(asked.result())
+
+    def begun(self, item: Sequence[str]) -> Future[list[Row]]:
+        """A group of files, as it is read and asked about."""
+        return self._pool.submit(rows_of, self._source, item)
 
 
 def rows_of(source: Source, paths: Sequence[str], folder: str = "") -> list[Row]:

@@ -44,7 +44,7 @@ def _inside(mask: Grey) -> Grey | None:
     strokes = areas[hole] - sum(areas[each] for each in islands)
     if areas[hole] < ALONE * sum(areas[each] for each in holes) or not _is_bent_or_slim(outlines[hole], strokes):
         return None
-    inside = cv2.drawContours(np.zeros_like(mask), outlines, hole, 1, -1)
+    inside = cv2.drawContours(np.zeros(mask.shape, np.uint8), outlines, hole, 1, -1)
     for each in islands:
         cv2.drawContours(inside, outlines, each, 0, -1)
     inside[mask > 0] = 0
