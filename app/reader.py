@@ -126,7 +126,6 @@ class Reader:
     def __init__(self, model: Model, max_pixels: int, max_batch: int, max_pending: int) -> None:
         self.model = model
         self._max_pixels = max_pixels
-        self._leaves_untouched = self._may_leave_untouched(model)
         self._max_batch = max_batch
         self._plain_batcher = Batcher(self._run_plain, max_batch)
         self._batcher = Batcher(self._run, max_batch)
@@ -138,7 +137,6 @@ class Reader:
         """A reader with another model, the same bounds, and room for as many requests as both have together."""
         other = copy(self)  # shares the admission and the backroom
         other.model = model
-        other._leaves_untouched = self._may_leave_untouched(model)
         other._plain_batcher = Batcher(other._run_plain, self._max_batch)
         other._batcher = Batcher(other._run, self._max_batch)
         other._pixel_batcher = Batcher(other._run_pixels, self._max_batch)
@@ -150,7 +148,7 @@ class Reader:
         Raises: a ServiceError that says what is wrong with the picture, or Overloaded.
         """
         with self._admitted:
-            scanlines = unpacked(data) if may_fit and not preview and self._leaves_untouched else None
+            scanlines = unpacked(data) if self._leaves_untouched(may_fit, preview) else None
             if scanlines is not None:
                 row = (await self._plain_batcher(np.frombuffer(scanlines, np.uint8)[np.newaxis]))[0]
                 if row is not None:
@@ -298,9 +296,9 @@ class Reader:
         note = PictureNote(found.width, found.height, True, found.inverted, warnings=(*found.warnings, *doubts))
         return Reading(digits, note)
 
-    def _may_leave_untouched(self, model: Model) -> bool:
+    def _leaves_untouched(self, may_fit: bool, preview: bool) -> bool:
         """Whether pictures that look as MNIST's do are left as they are, without a look at anything else."""
-        return model.metadata.fits_digits and self._max_pixels >= PIXELS
+        return may_fit and not preview and self.model.metadata.fits_digits and self._max_pixels >= PIXELS
 
     def _run_plain(self, scanlines: NDArray[np.uint8]) -> list[Rows | None]:
         """None for each that isn't left as it is."""
@@ -330,7 +328,7 @@ class Reader:
     def _prepare_each(
         self, files: list[bytes], may_fit: bool, preview: bool
     ) -> list[tuple[Grey, PictureNote] | ServiceError]:
-        ready = untouched(files) if may_fit and not preview and self._leaves_untouched else [None] * len(files)
+        ready = untouched(files) if self._leaves_untouched(may_fit, preview) else [None] * len(files)
         return [
             self._prepare_or_error(data, may_fit, preview) if image is None else (image, AS_IT_IS)
             for data, image in zip(files, ready, strict=True)

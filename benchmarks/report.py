@@ -267,7 +267,7 @@ rounds, the rest is of the last. Every answer is a 200."""
 WORKERS = """## Two workers
 
 Nothing is pinned: workers and wrk share the two CPUs. Checked in the same way. What a worker does for its uploads,
-without a server and a client, is done {0} times as fast by both CPUs as by one: no number of workers adds more."""
+without a server and a client, is done {0} times as fast by both CPUs as by one."""
 SOAK = """## Soak
 
 {0} requests at 64 connections, each answer checked: {1} errors. In between, {2} bad requests of twelve kinds, each

@@ -33,7 +33,7 @@ def workers(run: Run) -> None:
 
 
 def two_cpus(run: Run) -> float:
-    """How much more both CPUs do than one of them, without server or client; at most 2.
+    """How much more both CPUs do than one of them, without server or client: 2 where neither hinders the other.
 
     The CPUs of a virtual machine may be two threads of one core, which then share all that it has. The median of
     rounds, in which each works alone before both do.

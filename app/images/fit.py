@@ -14,7 +14,7 @@ from app.images.normalize import WHITE, Grey
 from app.images.opencv import cv2
 from app.images.panel import panel_of
 from app.images.parts import Digit, find_digit
-from app.images.pixels import shrink
+from app.images.pixels import shrink, thickest
 from app.images.ruling import above_ruling, beside
 from app.images.sheet import on_sheet
 
@@ -155,8 +155,7 @@ def _is_blot(digit: Digit) -> bool:
     mask = digit.mask[top:bottom, left:right]
     if cv2.countNonZero(mask) < FILLED * mask.size:
         return False
-    framed = cv2.copyMakeBorder(mask, 1, 1, 1, 1, cv2.BORDER_CONSTANT)
-    return bool(2 * cv2.minMaxLoc(cv2.distanceTransform(framed, cv2.DIST_L2, 3))[1] > THICK * max(mask.shape))
+    return thickest(mask) > THICK * max(mask.shape)
 
 
 def _closely(grey: Grey, find: Callable[[Grey], Ink]) -> _Look:

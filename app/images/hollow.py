@@ -7,6 +7,7 @@ from app.images.ink import Ink
 from app.images.normalize import Grey
 from app.images.opencv import cv2
 from app.images.parts import Digit
+from app.images.pixels import thickest
 
 ALONE = 0.8  # of all that ink encloses: the inside of an outline; an 8 encloses two parts
 BENT = 0.8  # of its hull: the inside of strokes fills less, that of a 0 more
@@ -50,7 +51,7 @@ def _inside(mask: Grey) -> Grey | None:
     inside[mask > 0] = 0
     # a fat 0 that is bent inside has more ink than inside
     is_line = cv2.countNonZero(inside) > cv2.countNonZero(mask)
-    return inside if is_line and 2 * _deepest(inside) < THIN * max(mask.shape) else None
+    return inside if is_line and thickest(inside) < THIN * max(mask.shape) else None
 
 
 def _is_bent_or_slim(outline: NDArray[np.int32], strokes: float) -> bool:
@@ -58,9 +59,3 @@ def _is_bent_or_slim(outline: NDArray[np.int32], strokes: float) -> bool:
     across, along = sorted(cv2.minAreaRect(outline)[1])
     hull = cv2.contourArea(cv2.convexHull(outline))
     return across < SLIM * along or (strokes < BENT * hull and cv2.contourArea(outline) < FRAME * hull)
-
-
-def _deepest(mask: Grey) -> float:
-    """How many pixels the innermost one of `mask` is from its edge."""
-    framed = cv2.copyMakeBorder(mask, 1, 1, 1, 1, cv2.BORDER_CONSTANT)
-    return float(cv2.minMaxLoc(cv2.distanceTransform(framed, cv2.DIST_L2, 3))[1])

@@ -7,6 +7,7 @@ import signal
 import socket
 import threading
 import time
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 
@@ -110,10 +111,10 @@ class StoppingServer(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Accepts and answers who is there, and closes all connections."""
         await self._close_listeners([*(sockets or []), *await self._orphans.adopt_all()])
-        await self._wait_for_the_idle()
+        await self._wait(IDLE_SECONDS, lambda: any(each.idle for each in self._connections()))
         for each in self._connections():
             each.shutdown()
-        await self._wait_for_answers()
+        await self._wait(ANSWER_SECONDS, lambda: self.server_state.connections or self.server_state.tasks)
         if not self.force_exit:
             await self._cut_off()
             await self.lifespan.shutdown()
@@ -151,18 +152,9 @@ class StoppingServer(uvicorn.Server):
             each.close()
         self._orphans.close()
 
-    async def _wait_for_the_idle(self) -> None:
-        while (
-            self._time_left(IDLE_SECONDS) > 0 and not self.force_exit and any(each.idle for each in self._connections())
-        ):
-            await asyncio.sleep(0.01)
-
-    async def _wait_for_answers(self) -> None:
-        while (
-            self._time_left(ANSWER_SECONDS) > 0
-            and not self.force_exit
-            and (self.server_state.connections or self.server_state.tasks)
-        ):
+    async def _wait(self, seconds: float, goes_on: Callable[[], object]) -> None:
+        """While something `goes_on`, until so long after the drain."""
+        while self._time_left(seconds) > 0 and not self.force_exit and goes_on():
             await asyncio.sleep(0.01)
 
     async def _cut_off(self) -> None:
