@@ -165,6 +165,8 @@ def test_a_line_is_not_torn_but_where_it_is_longer_than_a_chunk(pipe: Pipe) -> N
     assert [each.endswith(b"\n") for each in pieces].count(False) == 2
 
 
+# and what it says by itself, where the machine was so busy that nobody read for PATIENCE_SECONDS
+WHOLE_LINE = r"[ab]\d{7}x{80}|\d+ log lines lost: standard error did not take them"
 WRITER = """
 import sys
 from app.telemetry.stderr import STDERR
@@ -180,7 +182,7 @@ def test_lines_of_several_processes_do_not_mix() -> None:
         lines = cat.communicate()[0].decode().splitlines()
         for each in writers:
             assert each.wait(60) == 0
-    assert all(re.fullmatch(r"[ab]\d{7}x{80}", line) for line in lines)
+    assert [line for line in lines if not re.fullmatch(WHOLE_LINE, line)] == []
     for name in ("a", "b"):
         own = [line for line in lines if line.startswith(name)]
         assert own == sorted(own)
