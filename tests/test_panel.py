@@ -49,9 +49,28 @@ def button(page: Grey, level: int) -> None:
     cv2.rectangle(page, (145, 115), (355, 285), level, 60, cv2.LINE_AA)
 
 
-@pytest.mark.parametrize("draw", [disc, button])
+def outlined(page: Grey, level: int, radii: NDArray[np.float64], across: float = 1.1) -> None:
+    """A shape of so many corners around (250, 200), each so far from there: `across` times as far to the sides."""
+    angles = np.linspace(0, 2 * np.pi, len(radii), endpoint=False)
+    corners = np.stack([250 + across * radii * np.cos(angles), 200 + radii * np.sin(angles)], axis=1)
+    cv2.fillPoly(page, [corners.astype(np.int32)], level)
+
+
+def torn_scrap(page: Grey, level: int) -> None:
+    outlined(page, level, 165 + np.random.default_rng(1).uniform(-15, 15, 60))
+
+
+def corner_of_a_page(page: Grey, level: int) -> None:
+    outlined(page, level, np.array([160.0, 190, 160, 175, 190]))
+
+
+def leaf(page: Grey, level: int) -> None:
+    outlined(page, level, 160 + 8 * np.cos(9 * np.linspace(0, 2 * np.pi, 90, endpoint=False)), 1.5)
+
+
+@pytest.mark.parametrize("draw", [disc, button, torn_scrap, corner_of_a_page, leaf])
 @pytest.mark.parametrize(("ground", "panel"), [(PAGE, PANEL), (PANEL, PAGE), (PAGE, 110)])
-def test_a_digit_on_a_disc_or_a_button_is_read_on_it(
+def test_a_digit_on_a_panel_of_any_shape_is_read_on_it(
     mnist: Dataset, draw: Callable[[Grey, int], None], ground: int, panel: int
 ) -> None:
     for image in mnist.x_test[:20]:
@@ -79,6 +98,14 @@ def test_a_fat_zero_is_no_disc(mnist: Dataset) -> None:
     for image in zeros:
         large = cv2.copyMakeBorder(cv2.resize(image, (200, 200)), 60, 60, 60, 60, cv2.BORDER_CONSTANT)
         fat = cv2.dilate(large, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (15, 15)))
+        assert not fit(fat).inverted
+        assert fit(255 - fat).inverted
+
+
+def test_a_fat_digit_is_no_scrap(mnist: Dataset) -> None:
+    for image in mnist.x_test[:200]:
+        large = cv2.copyMakeBorder(cv2.resize(image, (200, 200)), 60, 60, 60, 60, cv2.BORDER_CONSTANT)
+        fat = cv2.dilate(large, cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (25, 25)))
         assert not fit(fat).inverted
         assert fit(255 - fat).inverted
 

@@ -1,4 +1,6 @@
-"""A panel that a digit stands on, seen in a picture with another ground: a program's canvas, a slate, a sign."""
+"""A panel that a digit stands on, seen in a picture with another ground: a canvas, a slate, a sign, a torn scrap."""
+
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,10 +18,23 @@ CORNERS = 6  # a panel with corners has as many at most, where a bold 0 has eigh
 FLAT = 0.03  # of its longer side: its outline lies within so much of a line from corner to corner
 NARROWEST = 0.4  # of its longer side: a bar that is narrower is a 1
 EDGE = 0.03  # of its box's sides: so much of the panel's edge is not looked at
-BROAD, ROUND = 0.78, 0.98  # of its longer side and of its hull: a disc or a button without corners; most 0s are less
-THUMBNAIL = 64  # pixels of the longer side on which strokes are told
-THICK = 0.36  # of the digit's length: no strokes on a disc are thicker, and the inside of most fat 0s is
-LONG = 0.35  # of the panel's longer side: a digit on it is longer
+THUMBNAIL = 96  # pixels of the longer side on which strokes are told
+# What is on a panel without corners are strokes, and not the inside of a fat digit, if they are long, and thin for it.
+LONG = 0.2  # of the panel's longer side
+THICK = 0.36  # of their own length
+BENT = 0.75  # of their hull: bent strokes fill less, and may be on a panel of almost any shape
+RAGGED = 0.85, 0.5  # of its hull, and of its longer side: a torn scrap, a leaf, a pebble; a digit is often less
+# Of what is straight or fills its hull, a 1 say, the panel must tell more.
+EVEN, ROUND = 0.88, 0.98  # of its hull: the less it is, the thinner are the strokes
+BROAD = 0.78  # of its longer side: most 0s are less
+SLIM = 0.27  # of their own length: strokes on a panel that is no disc and no button
+
+
+class _Shape(NamedTuple):
+    """`broad`: its shorter side, in shares of the longer one. `convex`: its area, in shares of its hull's."""
+
+    broad: float
+    convex: float
 
 
 def panel_of(grey: Grey, ink: Digit, box: Box, dark: bool) -> Grey | None:
@@ -33,8 +48,8 @@ def panel_of(grey: Grey, ink: Digit, box: Box, dark: bool) -> Grey | None:
     if cv2.countNonZero(mask) < FILLED * mask.size:
         return None
     outline = max(cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)[0], key=cv2.contourArea)
-    has_corners = _has_corners(outline)
-    if not has_corners and not _is_round(outline):
+    has_corners, shape = _has_corners(outline), _shape(outline)
+    if not has_corners and min(shape.convex / RAGGED[0], shape.broad / RAGGED[1]) < 1:
         return None
     whole = cv2.drawContours(np.zeros(mask.shape, np.uint8), [outline], -1, 1, -1)
     width = 2 * max(1, round(EDGE * max(mask.shape))) + 1
@@ -44,20 +59,25 @@ def panel_of(grey: Grey, ink: Digit, box: Box, dark: bool) -> Grey | None:
     seen = grey[box[1] : box[3], box[0] : box[2]]
     panel = cv2.resize(inner, seen.shape[::-1], interpolation=cv2.INTER_NEAREST) > 0
     plain = np.where(panel, seen, np.uint8(quantile(seen[panel], 0.5)))
-    return plain if has_corners or _is_drawn_on(plain, dark) else None
+    return plain if has_corners or _is_drawn_on(plain, dark, shape) else None
 
 
-def _is_drawn_on(panel: Grey, dark: bool) -> bool:
-    """Whether what is on a panel, lighter than it if it is `dark`, are strokes, and not the inside of a fat 0."""
+def _is_drawn_on(panel: Grey, dark: bool, shape: _Shape) -> bool:
+    """Whether what is on a panel of that shape, lighter than it if it is `dark`, are strokes."""
     small = cv2.copyMakeBorder(shrink(panel, THUMBNAIL), 1, 1, 1, 1, cv2.BORDER_REPLICATE)
     side = cv2.THRESH_BINARY if dark else cv2.THRESH_BINARY_INV
-    ink = cv2.threshold(small, 0, 255, side | cv2.THRESH_OTSU)[1]
-    points = cv2.findNonZero(ink)
-    if points is None:
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(cv2.threshold(small, 0, 255, side | cv2.THRESH_OTSU)[1])
+    if len(stats) == 1:
         return False
+    ink = (labels == 1 + int(stats[1:, cv2.CC_STAT_AREA].argmax())).astype(np.uint8)
+    points = cv2.findNonZero(ink)
     length = max(cv2.minAreaRect(points)[1])
     thickness = 2 * cv2.minMaxLoc(cv2.distanceTransform(ink, cv2.DIST_L2, 3))[1]
-    return bool(length > LONG * max(small.shape) and thickness < THICK * length)
+    if length < LONG * max(small.shape) or thickness > THICK * length:
+        return False
+    is_bent = len(points) < BENT * cv2.contourArea(cv2.convexHull(points))
+    is_even = shape.broad > BROAD and shape.convex > (EVEN if thickness < SLIM * length else ROUND)
+    return is_bent or is_even
 
 
 def _has_corners(outline: NDArray[np.int32]) -> bool:
@@ -71,8 +91,7 @@ def _has_corners(outline: NDArray[np.int32]) -> bool:
     return bool(area > CONVEX * cv2.contourArea(hull) and len(corners) <= CORNERS)
 
 
-def _is_round(outline: NDArray[np.int32]) -> bool:
-    """Whether an outline is as a disc's or a button's, not seen from the side."""
+def _shape(outline: NDArray[np.int32]) -> _Shape:
     width, height = cv2.minAreaRect(outline)[1]
-    area = cv2.contourArea(outline)
-    return min(width, height) > BROAD * max(width, height) and area > ROUND * cv2.contourArea(cv2.convexHull(outline))
+    hull = cv2.contourArea(cv2.convexHull(outline))
+    return _Shape(min(width, height) / max(width, height, 1), cv2.contourArea(outline) / max(hull, 1))
