@@ -97,6 +97,26 @@ def test_a_digit_is_found_on_paper_on_any_table(wood: int, layout: str, pen: int
     assert not fitted.warnings
 
 
+def torn_scrap(middle: tuple[int, int], pen: int) -> Grey:
+    """A scrap with 40 corners, 180 pixels to the sides and 140 up and down, on a table; with a 4 on it."""
+    angles = np.linspace(0, 2 * np.pi, 40, endpoint=False)
+    reach = np.random.default_rng(2).uniform(0.92, 1.05, 40)
+    corners = np.array(middle) + np.stack([180 * reach * np.cos(angles), 140 * reach * np.sin(angles)], axis=1)
+    pixels = np.full((300, 400), 80, np.uint8)
+    cv2.fillPoly(pixels, [corners.astype(np.int32)], 235)
+    return photographed(write(pixels, pen))
+
+
+@pytest.mark.parametrize("pen", [5, 9, 15])
+@pytest.mark.parametrize("middle", [(200, 150), (120, 150), (250, 150), (200, 100)])
+def test_a_digit_is_found_on_a_torn_scrap(middle: tuple[int, int], pen: int) -> None:
+    fitted = fit(torn_scrap(middle, pen))
+    half = pen // 2
+    assert np.abs(np.array(fitted.box) - (155 - half, 100 - half, 225 + half, 200 + half)).max() <= 6
+    assert fitted.inverted
+    assert not fitted.warnings
+
+
 def test_a_digit_that_touches_the_edge_of_its_note_is_whole() -> None:
     pixels = np.full((300, 400), 70, np.uint8)
     pixels[80:240, 120:290] = 235

@@ -26,6 +26,7 @@ MARGIN = 0.35  # of the digit's size: so much of the paper around it is looked a
 STROKE = 0.12  # of the picture: in the second look, strokes are narrower, and shadows wider
 STRONGER = 1.2  # times as strong as a shadow is the ink that is not seen for it
 MORE, HELD = 1.1, 0.9  # of the box of a part of a digit: the whole has so much more, with so much of the part in it
+EDGES = 0.5  # of a sheet's box: what has more of it are the edges of the sheet
 AS_PLAIN = 0.5  # of a panel's strength: the digit on it has more, the texture of a thick stroke less
 FILLED = 0.45  # of its box: most digits fill less, and a blot more
 THICK = 0.4  # of its longer side: a blot is, and no stroke of a digit
@@ -63,11 +64,11 @@ def fit(grey: Grey) -> Fitted:
 
     Raises: BlankPicture.
     """
-    part, (left, top, _, _) = on_sheet(grey)
+    part, sheet = on_sheet(grey)
     found = _found(part)
-    found = _moved(_on_the_panel(part, found) or _in_the_shadow(part, found) or found, left, top)
+    found = _moved(_on_the_panel(part, found) or _in_the_shadow(part, found) or found, sheet[0], sheet[1])
     if part is not grey:
-        found = _beyond_the_sheet(grey, found)
+        found = _beyond_the_sheet(grey, sheet, found)
     image = as_mnist(*filled(found.ink, found.digit))
     if image is None:
         raise BlankPicture()
@@ -103,13 +104,13 @@ def _in_the_shadow(grey: Grey, found: _Look) -> _Look | None:
     return look
 
 
-def _beyond_the_sheet(grey: Grey, found: _Look) -> _Look:
+def _beyond_the_sheet(grey: Grey, sheet: Box, found: _Look) -> _Look:
     """More of the digit, where the edge of the sheet goes through it: it may be a shadow's, or the pen slipped off."""
     look = _in_any_light(grey)
     if look is None or look.ink.inverted != found.ink.inverted:
         return found
-    more = _area(look.box) > MORE * _area(found.box) and _shared(look.box, found.box) > HELD * _area(found.box)
-    return look if more else found
+    is_more = MORE * _area(found.box) < _area(look.box) < EDGES * _area(sheet)
+    return look if is_more and _shared(look.box, found.box) > HELD * _area(found.box) else found
 
 
 def _area(box: Box) -> int:

@@ -1,11 +1,13 @@
 """A sheet of paper that lies on something darker: what is beside it is no ink."""
 
 import numpy as np
+from numpy.typing import NDArray
 
 from app.images.box import Box
 from app.images.normalize import Grey
 from app.images.opencv import cv2
 from app.images.pixels import quantile, shrink
+from app.images.strokes import are_strokes, shape_of
 
 GLANCE = 48  # pixels of the longer side on which it is seen that there is none: most pictures need no other look
 THUMBNAIL = 192  # pixels of the longer side on which a sheet is looked for
@@ -16,7 +18,7 @@ DARK_CORNER = 0.93  # of the brightest: a corner with a table is darker, however
 BESIDE = 0.9  # of the sheet's brightness: what it lies on is darker than that
 WIDEST_STROKE = 0.14  # of the picture's longer side: what is dark and narrower is ink, and no table
 LEAST, MOST = 0.12, 0.95  # of the picture: the sheet's area
-CORNERS = 7  # a sheet has as many at most: four, and one more for each that the picture's border cuts off; a spot more
+CORNERS = 7  # a sheet has as many at most: four, and one more for each that the picture's border cuts off; a scrap more
 STRAIGHT = 0.013  # of the picture's longer side: the outline lies within so much of a line from corner to corner
 WHOLE = 0.9  # of its hull: a sheet fills as much when its ink is taken away
 NEAR, FAR = 0.034, 0.074  # of the picture's longer side: of two squares around a pixel of an edge
@@ -77,11 +79,17 @@ def _sheet(small: Grey) -> Grey | None:
     if parted is None:
         return None
     bright, paper, table = parted
-    sheet = _shape(bright)
-    if sheet is None or not _has_an_edge(plain, sheet, STEP * (paper - table)):
+    outline = _outline(bright)
+    if outline is None:
+        return None
+    sheet = cv2.drawContours(np.zeros_like(bright), [outline], -1, 1, -1)
+    if not _has_an_edge(plain, sheet, STEP * (paper - table)):
         return None
     inner = _eroded(sheet, 3)
-    return inner if _is_written_on(inner, _ink(plain - small, inner, FAINTEST * paper)) else None
+    ink = _ink(plain - small, inner, FAINTEST * paper)
+    if not _is_written_on(inner, ink):
+        return None
+    return inner if _has_corners(outline, bright) or _holds_strokes(inner & ink, outline) else None
 
 
 def _parted(plain: Grey) -> tuple[Grey, float, float] | None:
@@ -102,18 +110,24 @@ def _without_strokes(small: Grey) -> Grey:
     return closed[width:-width, width:-width]
 
 
-def _shape(bright: Grey) -> Grey | None:
-    """The largest part of `bright`, without its holes, as 1 or 0, when it is as a sheet."""
-    outline = max(cv2.findContours(bright, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)[0], key=cv2.contourArea)
-    hull = cv2.convexHull(outline)
-    area = cv2.contourArea(hull) + 1
-    if not LEAST < area / bright.size < MOST or cv2.contourArea(outline) < WHOLE * area:
-        return None
-    if len(cv2.approxPolyDP(hull, STRAIGHT * max(bright.shape), True)) > CORNERS:
-        return None
-    sheet = np.zeros_like(bright)
-    cv2.drawContours(sheet, [outline], -1, 1, -1)
-    return sheet
+def _outline(bright: Grey) -> NDArray[np.int32] | None:
+    """Of the largest part of `bright`, when it is of a sheet's size and hardly bent inwards."""
+    outline: NDArray[np.int32] = max(
+        cv2.findContours(bright, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)[0], key=cv2.contourArea
+    )
+    area = cv2.contourArea(cv2.convexHull(outline)) + 1
+    is_sheet = LEAST < area / bright.size < MOST and cv2.contourArea(outline) > WHOLE * area
+    return outline if is_sheet else None
+
+
+def _has_corners(outline: NDArray[np.int32], picture: Grey) -> bool:
+    """Whether a sheet was cut and not torn."""
+    return len(cv2.approxPolyDP(cv2.convexHull(outline), STRAIGHT * max(picture.shape), True)) <= CORNERS
+
+
+def _holds_strokes(ink: Grey, outline: NDArray[np.int32]) -> bool:
+    left, top, across, down = cv2.boundingRect(outline)
+    return are_strokes(ink[top : top + down, left : left + across], shape_of(outline))
 
 
 def _has_an_edge(plain: Grey, sheet: Grey, step: float) -> bool:
