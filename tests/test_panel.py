@@ -8,6 +8,8 @@ import pytest
 from numpy.typing import NDArray
 
 from app.images.fit import fit
+from app.images.panel import panel_of
+from app.images.parts import Digit
 from tests.real_pictures import drawing
 from training.dataset import Dataset
 
@@ -140,3 +142,10 @@ def test_a_dark_square_with_nothing_on_it_is_all_there_is() -> None:
     found = fit(page)
     assert found.inverted
     assert np.abs(np.array(found.box) - (100, 80, 220, 200)).max() <= 6
+
+
+def test_a_panel_of_a_pixel_is_none() -> None:
+    mask = np.zeros((9, 9), np.uint8)
+    mask[3:6, 3:6] = 255  # as seen from near: its middle is no pixel of the picture
+    grey = np.full((9, 9), PAGE, np.uint8)
+    assert panel_of(grey, Digit(mask, (3, 3, 6, 6), several=False, cut=False), (4, 4, 5, 5), dark=True) is None

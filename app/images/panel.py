@@ -37,10 +37,10 @@ def panel_of(grey: Grey, ink: Digit, box: Box, dark: bool) -> Grey | None:
     whole = cv2.drawContours(np.zeros(mask.shape, np.uint8), [outline], -1, 1, -1)
     width = 2 * max(1, round(EDGE * max(mask.shape))) + 1
     inner = cv2.erode(whole, np.ones((width, width), np.uint8), borderValue=0)  # the edge of the box is one, too
-    if not inner.any():
-        return None
     seen = grey[box[1] : box[3], box[0] : box[2]]
     panel = cv2.resize(inner, seen.shape[::-1], interpolation=cv2.INTER_NEAREST) > 0
+    if not panel.any():
+        return None
     plain = np.where(panel, seen, np.uint8(quantile(seen[panel], 0.5)))
     return plain if has_corners or are_strokes(_marks(plain, dark), shape) else None
 
