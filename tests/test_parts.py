@@ -187,12 +187,16 @@ def test_a_thousand_specks_are_joined_in_little_time() -> None:
     assert min(seconds) < 0.025
 
 
-def dotted(page: Mask) -> None:
+def dotted(page: Mask, apart: int = 7) -> None:
     corners = np.array([[70, 20], [40, 22], [38, 58], [62, 56], [72, 74], [58, 96], [36, 90]])
     for start, end in pairwise(corners):
-        for along in np.linspace(0, 1, max(2, round(float(np.hypot(*(end - start))) / 7)), endpoint=False):
+        for along in np.linspace(0, 1, max(2, round(float(np.hypot(*(end - start))) / apart)), endpoint=False):
             x, y = (start + along * (end - start)).astype(int).tolist()
             cv2.circle(page, (x, y), 2, 255, -1)
+
+
+def sparsely_dotted(page: Mask) -> None:
+    dotted(page, apart=10)
 
 
 def segments(page: Mask) -> None:
@@ -207,7 +211,7 @@ def segments(page: Mask) -> None:
         cv2.rectangle(page, (x, y), (right, bottom), 255, -1)
 
 
-@pytest.mark.parametrize("draw", [dotted, segments])
+@pytest.mark.parametrize("draw", [dotted, sparsely_dotted, segments])
 def test_a_digit_of_broken_strokes_is_whole(draw: Callable[[Mask], None]) -> None:
     page = np.zeros((120, 110), np.uint8)
     draw(page)

@@ -27,8 +27,9 @@ CONVEX = 0.9  # of the hull of a drawn frame: its outline encloses as much
 FLAT = 0.15  # of its width: a part that is lower, and level, is a bar
 UNDERLINE = 1.1  # of the width of the ink above it: a bar that is wider underlines it
 BROKEN = 0.8  # of the ink: where the digit has less, its strokes may be broken
-BREAK = 5  # pixels: gaps in broken strokes are smaller
-PIECE = 0.75  # of the digit's height: what it is broken into is lower, and a digit beside another is not
+# Pixels: gaps in broken strokes are smaller; and of the digit's height: what it is broken into is lower, and a digit
+# beside another is not. Dots may be further apart.
+BREAKS = (5, 0.75), (11, 0.15)
 WHOLE = 0.9  # of the ink: so much the digit has when its gaps are closed
 OFF_CENTRE = 0.6  # how much less a part in a corner counts than one in the middle
 
@@ -92,12 +93,17 @@ def _mended(mask: Grey, strength: Grey, broken: _Parts) -> tuple[_Parts, list[in
 
     So dotted and dashed strokes are read, and the segments of a display. Dotted paper goes on to the border.
     """
-    closed = cv2.morphologyEx(mask, cv2.MORPH_CLOSE, np.ones((BREAK, BREAK), np.uint8))
-    parts = _parts(closed, strength)
-    members, box = _joined(parts, _main(parts, mask.shape))
     highest = (broken.boxes[1:, 3] - broken.boxes[1:, 1]).max()
-    is_whole = parts.ink[members].sum() > WHOLE * parts.ink.sum() and not parts.edges[members].any()
-    return (parts, members, box) if is_whole and highest < PIECE * (box[3] - box[1]) else None
+    for gap, piece in BREAKS:
+        if highest > piece * mask.shape[0]:
+            continue
+        closed = cv2.morphologyEx(mask, cv2.MORPH_CLOSE, np.ones((gap, gap), np.uint8))
+        parts = _parts(closed, strength)
+        members, box = _joined(parts, _main(parts, mask.shape))
+        is_whole = parts.ink[members].sum() > WHOLE * parts.ink.sum() and not parts.edges[members].any()
+        if is_whole and highest < piece * (box[3] - box[1]):
+            return parts, members, box
+    return None
 
 
 def _main(parts: _Parts, shape: tuple[int, ...]) -> int:
