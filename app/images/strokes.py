@@ -14,6 +14,7 @@ BENT, BENT_THICK = 0.75, 0.42  # of their hull, and of their length: bent stroke
 RAGGED = 0.85  # of its hull: a torn scrap, a leaf, a pebble fills as much, and a digit often less
 NARROW = 0.5  # of its longer side: such a shape is broader
 # Of marks that are straight or fill their hull, a 1 or a 6 say, the shape that they are on must tell more.
+UPRIGHT = 0.8  # of their width: digits are higher, the inside of a broad 0 is not
 BROAD = 0.78  # of its longer side: most 0s are less
 EVEN, EVEN_THICK = 0.88, 0.27  # of its hull, and of the marks' length: on a scrap that is a little torn
 ROUND, ROUND_THICK = 0.98, 0.36  # the same: on a disc or a button
@@ -54,5 +55,8 @@ def are_strokes(marks: Grey, shape: Shape) -> bool:
         return False
     if len(points) < BENT * cv2.contourArea(cv2.convexHull(points)) and thickness < BENT_THICK * length:
         return True
+    _, _, across, down = cv2.boundingRect(largest)
+    if down < UPRIGHT * across:
+        return False
     least, most = (ROUND, ROUND_THICK) if thickness > EVEN_THICK * length else (EVEN, EVEN_THICK)
     return shape.broad > BROAD and shape.convex > least and thickness < most * length
