@@ -175,6 +175,21 @@ def test_lines_may_be_ruled_and_climb(service: httpx.Client, known: Known) -> No
     assert read(service, sheet.seen())["text"] == "48210\n7739\n60254"
 
 
+@pytest.mark.parametrize("degrees", [-32, -15, 12, 25])
+def test_lines_of_a_turned_note_are_read_in_their_order(service: httpx.Client, known: Known, degrees: int) -> None:
+    sheet = Sheet(560, 360, known)
+    for top, text in ((60, "48210"), (150, "7739"), (240, "602541")):
+        sheet.write(text, 60, top, 48, 16)
+    turn = cv2.getRotationMatrix2D((280, 180), degrees, 1)
+    turn[:, 2] += 120
+    sheet.ink = cv2.warpAffine(sheet.ink, turn, (800, 600))
+    answer = read(service, sheet.seen())
+    assert answer["text"] == "48210\n7739\n602541"
+    for each in answer["digits"]:
+        left, top, right, bottom = each["box"]
+        assert sheet.ink[top:bottom, left:right].max() > 0.5
+
+
 def test_paper_may_lie_on_a_dark_table_and_be_turned_by_exif(service: httpx.Client, known: Known) -> None:
     sheet = Sheet(560, 300, known)
     sheet.write("27418", 60, 60, 70, 20)

@@ -7,6 +7,8 @@ More is proposed than there is; the recognizer's own answers tell which groups o
 import math
 from typing import NamedTuple
 
+import numpy as np
+
 from app.errors import BlankPicture, ServiceError, TooManyDigits
 from app.images.box import Box
 from app.images.choice import doubt
@@ -20,6 +22,7 @@ from app.images.opencv import cv2
 from app.images.paper import find_paper
 from app.images.rows import text_lines
 from app.images.sheet import on_sheet
+from app.images.tilt import tilt_of, turned
 
 ENOUGH = 1600  # pixels of the longer side at which a photograph is decoded: 100 digits a line have 16 each
 MAX_PIECES = 4 * MAX_DIGITS  # of ink: digits break, and have dots and dashes between them
@@ -84,9 +87,10 @@ def segment(grey: Grey) -> Segmented:
     if doubtful > SURE and not isinstance(best, TooManyDigits):
         other, remaining = _seen(sheet, not dark, FEW_GROUPS)
         if remaining < min(PLAIN, doubtful / SURER) and _share_of_ink(sheet, other, not dark) < MOST_INK:
-            best = other
+            best, doubtful = other, remaining
     if isinstance(best, ServiceError):
         raise best
+    best = _levelled(sheet, best, doubtful)
     lines = [_moved(line, 1, 1, left, top) for line in best.lines]
     return best._replace(lines=lines, width=grey.shape[1], height=grey.shape[0])
 
@@ -98,6 +102,22 @@ def _seen(sheet: Grey, dark: bool, most_groups: int) -> tuple[Segmented | Servic
     except (BlankPicture, TooManyDigits) as error:
         return error, math.inf
     return found, doubt([(line.pieces, line.groups) for line in found.lines])
+
+
+def _levelled(sheet: Grey, found: Segmented, doubtful: float) -> Segmented:
+    """What is found when the sheet is turned until its lines are level, if they climb and that looks like digits."""
+    tilt = tilt_of(np.array([piece.box for line in found.lines for piece in line.pieces], np.int32))
+    if not tilt:
+        return found
+    level = turned(sheet, tilt)
+    best, remaining = _seen(level.grey, not found.inverted, MAX_GROUPS)
+    if isinstance(best, ServiceError) or remaining > max(PLAIN, doubtful):
+        return found
+    lines = [
+        line._replace(groups=[group._replace(box=level.box_before(group.box)) for group in line.groups])
+        for line in best.lines
+    ]
+    return best._replace(lines=lines)
 
 
 def _share_of_ink(sheet: Grey, found: Segmented | ServiceError, dark: bool) -> float:
