@@ -154,6 +154,38 @@ def test_a_meter_has_light_digits_in_dark_windows(service: httpx.Client, known: 
     assert not answer["picture"]["inverted"]
 
 
+@pytest.mark.parametrize(("window", "hand"), [(82, True), (82, False), (None, True), (None, False)])
+def test_light_digits_on_a_dark_panel_in_a_light_picture(
+    service: httpx.Client, known: Known, window: int | None, hand: bool
+) -> None:
+    sheet = Sheet(900, 420, known)
+    ground = np.full(sheet.ink.shape, 195, np.float32)
+    for place, digit in enumerate("46325"):
+        left = 230 + 90 * place
+        ground[150:250, left - 20 : left - 20 + (window or 120)] = 40
+        if hand:
+            sheet.write(digit, left, 170, 60, 0)
+        else:
+            signs = np.zeros(sheet.ink.shape, np.uint8)
+            cv2.putText(signs, digit, (left, 230), cv2.FONT_HERSHEY_SIMPLEX, 2.4, 255, 5, cv2.LINE_AA)
+            sheet.ink = np.maximum(sheet.ink, signs / np.float32(255))
+    picture = ground * (1 - sheet.ink) + 225 * sheet.ink + sheet.random.normal(0, 3, ground.shape)
+    answer = read(service, np.clip(picture, 0, 255).astype(np.uint8))
+    assert answer["text"] == "46325"
+    assert not answer["picture"]["inverted"]
+
+
+@pytest.mark.parametrize("degrees", [0, 60, 90, 120, 210, 300])
+def test_a_shadow_may_lie_across_the_lines(service: httpx.Client, known: Known, degrees: int) -> None:
+    sheet = Sheet(640, 420, known)
+    for top, text in ((60, "50926"), (170, "7183"), (280, "446802")):
+        sheet.write(text, 90, top, 56, 24)
+    down, across = np.mgrid[-210:210, -320:320]
+    way = across * np.cos(np.radians(degrees)) + down * np.sin(np.radians(degrees))
+    lit = 1 - 0.5 / (1 + np.exp(-way / 4))
+    assert read(service, (sheet.seen() * lit).astype(np.uint8))["text"] == "50926\n7183\n446802"
+
+
 @pytest.mark.parametrize(("pitch", "box"), [(80, 80), (100, 78)])
 def test_a_form_has_boxes_side_by_side_or_apart(service: httpx.Client, known: Known, pitch: int, box: int) -> None:
     sheet = Sheet(60 + 8 * pitch, 150, known)

@@ -44,6 +44,16 @@ def test_a_box_in_the_turned_picture_is_around_the_digit_as_it_was(degrees: int)
     assert np.abs(np.array(level.box_before(box_of(level.grey))) - box_of(picture)).max() <= 2
 
 
+def test_ink_at_the_border_does_not_go_on_beyond_it_and_its_box_stays_within() -> None:
+    picture = np.full((200, 300), 220, np.uint8)
+    picture[80:120, :30] = 20
+    level = turned(picture, 30)
+    assert 0.8 < (level.grey < 120).sum() / (picture < 120).sum() < 1.2
+    left, top, right, bottom = level.box_before(box_of(255 - level.grey))
+    assert 0 == left < right < 60
+    assert 0 < top < bottom < 200
+
+
 def box_of(picture: cv2.typing.MatLike) -> Box:
     left, top, width, height = cv2.boundingRect((picture > 127).astype(np.uint8))
     return left, top, left + width, top + height

@@ -51,12 +51,18 @@ def choose(pieces: list[Piece], groups: list[Group], probabilities: Floats, alon
     return _path(groups, _cheapest(pieces, groups, costs)[1]) or ([int(costs.argmin())] if alone else [])
 
 
-def doubt(lines: list[tuple[list[Piece], list[Group]]]) -> float:
-    """How little all of the ink in `lines` looks like digits, from 0: what the best way through costs, a piece."""
+def seem(lines: list[tuple[list[Piece], list[Group]]]) -> tuple[list[Group], float]:
+    """What in `lines` seems to be digits, before the network has seen any, and how doubtful that is, from 0.
+
+    The doubt is what the best way through costs, a piece: all of the ink is to look like digits.
+    """
+    digits: list[Group] = []
     cost = 0.0
     for pieces, groups in lines:
-        cost += _cheapest(pieces, groups, _costs(groups, np.zeros(len(groups), np.float32)))[0]
-    return cost / sum(len(pieces) for pieces, _ in lines)
+        least, arrived_by = _cheapest(pieces, groups, _costs(groups, np.zeros(len(groups), np.float32)))
+        cost += least
+        digits += [groups[each] for each in _path(groups, arrived_by)]
+    return digits, cost / sum(len(pieces) for pieces, _ in lines)
 
 
 def _cheapest(pieces: list[Piece], groups: list[Group], costs: Floats) -> tuple[float, list[int | None]]:

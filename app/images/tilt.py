@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from app.images.box import Box
 from app.images.normalize import Grey
 from app.images.opencv import cv2
+from app.images.pixels import shrink
 from app.images.rows import TALL, Boxes
 
 STEEPEST = 45  # degrees that are tried either way: beyond, a picture is rather turned by a quarter
@@ -17,22 +18,33 @@ FEWEST = 3  # pieces that tell a tilt: a line goes through any two
 BINS = 4  # to a digit's height, in which middles of digits are counted
 GAIN = 1.4  # times as sharply as now they fall into lines, of tilted ones; of 150 level pictures none had so much
 AS_SHARP = 0.97  # of the sharpest: the tilt is the mean of the angles with as much
+THUMBNAIL, STROKE = 64, 9  # pixels of the longer side on which the paper is seen, and of what is no stroke there
 
 ANGLES: NDArray[np.float64] = np.radians(np.arange(-STEEPEST, STEEPEST + 1))
 
 
 class Turned(NamedTuple):
-    """`grey`: uint8 (height, width), the picture turned. `back`: float (2, 3), from its pixels to the picture's own."""
+    """`grey`: uint8 (height, width), the picture turned. `back`: float (2, 3), from its pixels to the picture's own.
+
+    `size`: the width and height of that picture.
+    """
 
     grey: Grey
     back: NDArray[np.float64]
+    size: tuple[int, int]
 
     def box_before(self, box: Box) -> Box:
         """The box of a digit as it was before: of the ellipse in its own box, for the corners of that are empty."""
         left, top, right, bottom = box
         x, y = self.back @ ((left + right) / 2, (top + bottom) / 2, 1)
         across, down = np.hypot(*(self.back[:, :2] * ((right - left) / 2, (bottom - top) / 2)).T)
-        return round(x - across), round(y - down), round(x + across), round(y + down)
+        width, height = self.size
+        return (
+            max(0, round(x - across)),
+            max(0, round(y - down)),
+            min(width, round(x + across)),
+            min(height, round(y + down)),
+        )
 
 
 def tilt_of(boxes: Boxes) -> int:
@@ -75,5 +87,12 @@ def turned(grey: Grey, degrees: float) -> Turned:
     size = math.ceil(width * cosine + height * sine), math.ceil(width * sine + height * cosine)
     turn = cv2.getRotationMatrix2D((width / 2, height / 2), -degrees, 1)
     turn[:, 2] += (size[0] - width) / 2, (size[1] - height) / 2
-    level = cv2.warpAffine(grey, turn, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    return Turned(level, cv2.invertAffineTransform(turn))
+    level = cv2.warpAffine(_paper(grey), turn, size, borderMode=cv2.BORDER_REPLICATE)
+    cv2.warpAffine(grey, turn, size, dst=level, borderMode=cv2.BORDER_TRANSPARENT)
+    return Turned(level, cv2.invertAffineTransform(turn), (width, height))
+
+
+def _paper(grey: Grey) -> Grey:
+    """`grey` without strokes: what goes on beyond its border is the paper, and no ink that touches it."""
+    plain = cv2.medianBlur(shrink(grey, THUMBNAIL), STROKE)
+    return cv2.resize(plain, grey.shape[::-1], interpolation=cv2.INTER_LINEAR)
