@@ -30,7 +30,7 @@ MAX_GROUPS = 4 * MAX_DIGITS  # of pieces, which take a millisecond each; noise h
 FEW_GROUPS = MAX_GROUPS // 4  # on the other paper, which rarely has digits, and then few: a meter's
 MORE_GROUPS, FEWEST = 6, 16  # with what is beside a sheet: so many times its own groups, or those that count as some
 # Of the doubt. Of 800 rows of test digits one in ten had more than 0.1, one in twenty more than 1; on their wrong paper
-# one in ten had less than 0.08, so that alone tells little. Of 40 meters and plates 35 had less than 0.02 on the true
+# one in ten had less than 0.08, so that alone tells little. Of 40 meters and plates 33 had less than 0.02 on the true
 # paper.
 SURE, PLAIN, LIKELY, SURER = 0.2, 0.1, 0.3, 2
 
