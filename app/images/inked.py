@@ -8,8 +8,8 @@ from app.images.opencv import cv2
 
 BEYOND = 0.4  # of a digit's height: so far above and below it is looked at
 # As bright as ink is so much there, in the mean: 0.3 at most around 300 rows of digits, and around what was between
-# their strokes, where that looked like digits, 0.7 or more. Around digits in a meter's windows it was 0.32 at most in 18
-# of 20; two whose digits filled their windows had more.
+# their strokes, where that looked like digits, 0.7 or more. Around digits in a meter's windows it was 0.32 at most in
+# 18 of 20; two whose digits filled their windows had more.
 MOST_AROUND = 0.35
 SOLID = 0.62  # of their boxes, in the mean: digits fill less, unless they are heavy type, and windows fill 0.65 to 0.9
 
