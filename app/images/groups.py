@@ -63,6 +63,12 @@ class Group(NamedTuple):
     box: Box
     traits: NDArray[np.float32]
 
+    @property
+    def filled(self) -> float:
+        """How much of its box is ink, 0..1."""
+        height, width, ink = self.traits[[0, 1, 5]]
+        return float(ink / (height * width))
+
 
 def cut_apart(close_up: CloseUp, row: list[int], number: int) -> list[Piece]:
     """All pieces of a row, whose wholes are `row`, from left to right, with wide ones cut along every seam.

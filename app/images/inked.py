@@ -16,18 +16,13 @@ SOLID = 0.62  # of their boxes, in the mean: digits fill less, unless they are h
 
 def is_ink(sheet: Grey, digits: list[Group], dark: bool) -> bool:
     """Whether `digits`, found in `sheet` on paper that is `dark` or not, may well be its ink."""
-    return bool(digits) and _filled(digits) < SOLID and is_on_paper(sheet, digits, dark)
+    return bool(digits and np.mean([digit.filled for digit in digits]) < SOLID and is_on_paper(sheet, digits, dark))
 
 
 def is_on_paper(sheet: Grey, digits: list[Group], dark: bool) -> bool:
     """Whether there is paper above and below `digits`, as between their strokes."""
     around = [share for digit in digits if (share := _inked_around(sheet, digit, dark)) is not None]
     return bool(around) and sum(around) / len(around) < MOST_AROUND
-
-
-def _filled(digits: list[Group]) -> float:
-    heights, widths, ink = np.array([digit.traits[[0, 1, 5]] for digit in digits]).T
-    return float((ink / (heights * widths)).mean())
 
 
 def _inked_around(sheet: Grey, digit: Group, dark: bool) -> float | None:

@@ -7,7 +7,7 @@ from app.images.box import Box
 from app.images.normalize import Grey
 from app.images.opencv import cv2
 from app.images.parts import Digit
-from app.images.pixels import quantile, shrink
+from app.images.pixels import outline_of, quantile, shrink
 from app.images.strokes import are_strokes, may_be_written_on, shape_of
 
 FILLED = 0.45  # of its box: so much of a panel is left by the digit on it; few digits fill as much of theirs
@@ -30,7 +30,7 @@ def panel_of(grey: Grey, ink: Digit, box: Box, dark: bool) -> Grey | None:
     mask = ink.mask[top:bottom, left:right]
     if cv2.countNonZero(mask) < FILLED * mask.size:
         return None
-    outline = max(cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)[0], key=cv2.contourArea)
+    outline = outline_of(mask)
     has_corners, shape = _has_corners(outline), shape_of(outline)
     if not has_corners and not may_be_written_on(shape):
         return None

@@ -45,6 +45,13 @@ def thickest(mask: Grey) -> float:
     return float(2 * cv2.minMaxLoc(cv2.distanceTransform(framed, cv2.DIST_L2, 3))[1])
 
 
+def outline_of(mask: Grey) -> NDArray[np.int32]:
+    """The outline of the largest part of `mask`, uint8 (height, width), where something is set: int32 (N, 1, 2)."""
+    outlines = cv2.findContours(mask, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)[0]
+    largest: NDArray[np.int32] = max(outlines, key=cv2.contourArea)
+    return largest
+
+
 def median(values: NDArray[Any]) -> float:
     """The median of `values` (n,), n >= 1. A third of the time that NumPy's own takes for some hundred of them."""
     ordered, half = np.sort(values), len(values) // 2

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from app.images.box import Box
 from app.images.normalize import Grey
 from app.images.opencv import cv2
-from app.images.pixels import quantile, shrink
+from app.images.pixels import outline_of, quantile, shrink
 from app.images.strokes import are_strokes, shape_of
 
 GLANCE = 48  # pixels of the longer side on which it is seen that there is none: most pictures need no other look
@@ -112,9 +112,7 @@ def _without_strokes(small: Grey) -> Grey:
 
 def _outline(bright: Grey) -> NDArray[np.int32] | None:
     """Of the largest part of `bright`, when it is of a sheet's size and hardly bent inwards."""
-    outline: NDArray[np.int32] = max(
-        cv2.findContours(bright, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)[0], key=cv2.contourArea
-    )
+    outline = outline_of(bright)
     area = cv2.contourArea(cv2.convexHull(outline)) + 1
     is_sheet = LEAST < area / bright.size < MOST and cv2.contourArea(outline) > WHOLE * area
     return outline if is_sheet else None

@@ -28,7 +28,7 @@ class Shape(NamedTuple):
 
 
 def shape_of(outline: NDArray[np.int32]) -> Shape:
-    """The shape of an outline, int32 (N, 1, 2), as `cv2.findContours` has it, that is taken for a panel's."""
+    """The shape of an outline, int32 (N, 1, 2), as `outline_of` gives it, that is taken for a panel's."""
     width, height = cv2.minAreaRect(outline)[1]
     hull = cv2.contourArea(cv2.convexHull(outline))
     return Shape(min(width, height) / max(width, height, 1), cv2.contourArea(outline) / max(hull, 1))
