@@ -20,7 +20,7 @@ from app.images.fitting import MAX_DIGITS, choose, is_imported, segment_file
 from app.images.normalize import PIXELS, Grey, normalize
 from app.images.plain_png import may_be_plain, unpacked
 from app.images.prepare import AS_IT_IS, PictureNote, prepare
-from app.images.untouched import read_together, untouched
+from app.images.untouched import read_alone, read_together, untouched
 from app.model.batcher import Batcher
 from app.model.explain import Explanation
 from app.model.metadata import CLASSES
@@ -302,6 +302,9 @@ class Reader:
 
     def _run_plain(self, scanlines: NDArray[np.uint8]) -> list[Rows | None]:
         """None for each that isn't left as it is."""
+        if len(scanlines) == 1:
+            image = read_alone(scanlines)
+            return [None if image is None else self._run(image)[0]]
         images, ready = read_together(scanlines)
         rows = iter(self._run(images if ready.all() else images[ready]) if ready.any() else ())
         return [next(rows) if is_ready else None for is_ready in ready.tolist()]

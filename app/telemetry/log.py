@@ -62,35 +62,36 @@ def logging_config(log_format: LogFormat = "text") -> dict[str, Any]:
 class RequestLog:
     """One line a request on stderr, in the form of the lines above.
 
-    The lines of one turn of the event loop are written together, by its next turn: 1.5 µs a line, 2.1 as JSON, where
-    a call of `logging` for each takes 10 µs and a system call. To be used from one event loop.
+    The lines of one turn of the event loop are made and written together, by its next turn: 1.5 µs a line, 2.1 as
+    JSON, where a call of `logging` for each takes 10 µs and a system call. By then the answers have left: a lone client
+    of the same machine has its own after 0.25 ms instead of 0.31, for its next request comes before the service has
+    fallen asleep. To be used from one event loop.
     """
 
     def __init__(self, log_format: LogFormat = "text") -> None:
         self._line = LINES[log_format]
-        self._lines: list[str] = []
+        self._answered: list[tuple[float, Scope, int, float, str, bytes | None]] = []
 
     def add(self, scope: Scope, status: int, seconds: float, request_id: str, trace: bytes | None = None) -> None:
         """The line of one answered request. `trace`: its traceparent, if it sent a sane one."""
         if self._line is None:
             return
-        if not self._lines:
+        if not self._answered:
             asyncio.get_running_loop().call_soon(self.flush)
-        self._lines.append(self._line(scope, status, seconds, request_id, trace))
+        self._answered.append((time.time(), scope, status, seconds, request_id, trace))
 
     def flush(self) -> None:
         """Writes what has gathered."""
-        lines = "".join(self._lines)
-        self._lines.clear()
-        STDERR.write(lines)
+        answered, self._answered = self._answered, []
+        if self._line is not None:
+            STDERR.write("".join([self._line(*each) for each in answered]))
 
 
-def _text_line(scope: Scope, status: int, seconds: float, request_id: str, trace: bytes | None) -> str:
+def _text_line(now: float, scope: Scope, status: int, seconds: float, request_id: str, trace: bytes | None) -> str:
     """What the client wrote is escaped, and cut where it is long."""
     path = scope["path"]
     if not (path.isascii() and path.isprintable()) or '"' in path or "\\" in path or len(path) > MAX_PATH:
         path = path[:MAX_PATH].encode("unicode_escape").decode("ascii").replace('"', "%22")
-    now = time.time()
     second = int(now)
     stamp = f"{_local_time(second)},{int((now - second) * 1000):03d}"
     request = f'{scope["client"][0] if scope["client"] else "-"} "{scope["method"]} {path}"'
@@ -98,9 +99,9 @@ def _text_line(scope: Scope, status: int, seconds: float, request_id: str, trace
     return f"{stamp} INFO {request} {status} {seconds * 1e3:.1f} ms {request_id}{traced}\n"
 
 
-def _json_line(scope: Scope, status: int, seconds: float, request_id: str, trace: bytes | None) -> str:
+def _json_line(now: float, scope: Scope, status: int, seconds: float, request_id: str, trace: bytes | None) -> str:
     document = {
-        "time": _utc_time(time.time()),
+        "time": _utc_time(now),
         "level": "INFO",
         "message": "request",
         "client": scope["client"][0] if scope["client"] else "-",

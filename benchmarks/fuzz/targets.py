@@ -6,6 +6,7 @@ A ServiceError is as it should be: a client is told what is wrong. Every other e
 import asyncio
 import json
 import struct
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -137,7 +138,7 @@ def text(data: bytes) -> None:
     scope = {"type": "http", "method": "GET", "path": data.decode("utf-8", "replace"), "client": ("127.0.0.1", 1)}
     for name, line in LINES.items():
         if line:
-            written = line(scope, 404, 0.001, request_id, trace)
+            written = line(time.time(), scope, 404, 0.001, request_id, trace)
             check(len(written.splitlines()) == 1 and written.endswith("\n"), f"a line of the log: {written!r}")
             if name == "json":
                 json.loads(written)
