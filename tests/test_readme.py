@@ -260,7 +260,7 @@ def test_the_table_of_speeds_is_from_the_results() -> None:
     )
     results = show.stdout or (CHECKOUT / "benchmarks" / "RESULTS.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| (?:this service|reference|floor|tutorial|LitServe|BentoML|PyTriton).*$", MANUAL, re.M)
-    assert len(rows) == 8
+    assert len(rows) == 9
     for row in rows:
         assert row in results
     floor, reads, raw = re.findall(r"that is ([\d.]+) times .* reads ([\d,]+) PNGs .* ([\d,]+) raw images", prose())[0]
