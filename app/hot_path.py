@@ -61,19 +61,20 @@ class HotPath:
 
     async def _answer(self, reader: Reader, data: bytes, scope: Scope, send: Send, asked: dict[bytes, bytes]) -> None:
         id_of_request, trace = choose_id(asked.get(FIELD)), sane_trace(asked.get(TRACE_FIELD))
-        status = GONE
         try:
             status, headers, body = await _read(reader, data, id_of_request)
         except asyncio.CancelledError:
             if not self._state.lifecycle.stopping:
+                self._observed.done(scope, PATH, GONE, id_of_request, trace)
                 raise
             status, headers, body = answer_to(NotReady(STOPPING), id_of_request)
-        finally:
-            self._observed.done(scope, PATH, status, id_of_request, trace)
         headers += [(b"content-length", b"%d" % len(body)), (FIELD, id_of_request.encode("ascii"))]
         if trace:
             headers.append((TRACE_FIELD, trace))
-        await send({"type": "http.response.start", "status": status, "headers": headers})
+        try:
+            await send({"type": "http.response.start", "status": status, "headers": headers})
+        finally:
+            self._observed.done(scope, PATH, status, id_of_request, trace)
         await send({"type": "http.response.body", "body": body})
 
     def _fits(self, headers: dict[bytes, bytes]) -> bool:

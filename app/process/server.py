@@ -24,6 +24,7 @@ from app.telemetry.log import logging_config
 from app.wire.connection import Connection
 from app.wire.gate import Gate
 from app.wire.open_files import room_for_connections
+from app.wire.outbox import Outbox
 
 log = logging.getLogger("digits")
 
@@ -95,4 +96,5 @@ def configure(service: Callable[..., Any], settings: Settings, **more: Any) -> u
         **more,
     )
     config.gate = Gate(settings)  # type: ignore[attr-defined] # for `app.wire.connection`
+    config.outbox = Outbox()  # type: ignore[attr-defined] # for `app.wire.one_write`
     return config
