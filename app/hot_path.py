@@ -102,6 +102,6 @@ async def _read(reader: Reader, data: bytes, id_of_request: str) -> tuple[int, H
     """Status, headers and body of the answer."""
     try:
         answer = await reader.read(data)
+        return 200, [JSON_TYPE], to_json(prediction(answer, reader.model))
     except Exception as error:  # noqa: BLE001 - also what is our own fault is to be answered
         return answer_to(error, id_of_request)
-    return 200, [JSON_TYPE], to_json(prediction(answer, reader.model))

@@ -2,8 +2,10 @@
 
 import json
 import re
+import signal
 import socket
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import httpx
@@ -28,6 +30,47 @@ def service(tmp_path_factory: pytest.TempPathFactory, tiny_models: Path) -> Iter
 def _lives_on(service: Service) -> Iterator[None]:
     yield
     assert httpx.get(service.url + "/readyz").status_code == 200
+
+
+@contextmanager
+def asleep(service: Service) -> Iterator[None]:
+    """What is sent meanwhile comes in one turn of the service's event loop."""
+    service.process.send_signal(signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        service.process.send_signal(signal.SIGCONT)
+
+
+def accepted(*raws: socket.socket) -> None:
+    for raw in raws:
+        raw.sendall(HEALTHY)
+        assert status_of(raw.recv(4096)) == 200
+
+
+def test_who_is_turned_away_while_asked_to_go_on_takes_nobodys_answer(service: Service) -> None:
+    with ExitStack() as stack:
+        bad, *good = (stack.enter_context(connected(service.url)) for _ in range(12))
+        accepted(*good)
+        with asleep(service):
+            bad.sendall(CHUNKED.replace(b"\r\n\r\n", b"\r\nExpect: 100-continue\r\n\r\nZZ\r\n"))
+            for raw in good:
+                raw.sendall(HEALTHY)
+        assert [status_of(raw.recv(4096)) for raw in good] == [200] * len(good)
+        assert status_of(received_to_the_end(bad)) == 400
+
+
+def test_who_says_that_he_has_said_all_has_his_answer_beside_others(service: Service) -> None:
+    for _ in range(20):
+        with ExitStack() as stack:
+            raws = [stack.enter_context(connected(service.url)) for _ in range(12)]
+            accepted(*raws)
+            with asleep(service):
+                for raw in raws:
+                    raw.sendall(HEALTHY)
+            for raw in raws:
+                raw.shutdown(socket.SHUT_WR)
+            assert [status_of(received_to_the_end(raw)) for raw in raws] == [200] * len(raws)
 
 
 @pytest.mark.parametrize(

@@ -28,6 +28,8 @@ class Recording(asyncio.Transport):
         self.closing = False
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
+        if "eof" in self.done:
+            raise RuntimeError("Cannot call write() after write_eof()")
         self.done.append(bytes(data))
 
     def write_eof(self) -> None:
@@ -35,9 +37,11 @@ class Recording(asyncio.Transport):
 
     def close(self) -> None:
         self.done.append("closed")
+        self.closing = True
 
     def abort(self) -> None:
         self.done.append("aborted")
+        self.closing = True
 
     def is_closing(self) -> bool:
         return self.closing
@@ -86,6 +90,8 @@ async def test_what_is_large_is_not_held_back() -> None:
     sender.write(b"head ")
     sender.write(bytes(LARGE_BYTES))
     assert recording.done == [b"head " + bytes(LARGE_BYTES)]
+    sender.write(bytes(LARGE_BYTES + 1))
+    assert recording.done[1:] == [bytes(LARGE_BYTES + 1)]
 
 
 @pytest.mark.parametrize(("end", "said"), [("close", "closed"), ("abort", "aborted"), ("write_eof", "eof")])
@@ -107,6 +113,26 @@ async def test_to_whom_has_gone_nothing_is_written() -> None:
     second.closing = True
     await asyncio.sleep(0)
     assert first.done == second.done == []
+
+
+@in_a_loop
+async def test_after_the_end_nothing_is_written() -> None:
+    ((recording, sender),) = senders(1)
+    sender.write_eof()
+    sender.write(b"HTTP/1.1 100 Continue")
+    await asyncio.sleep(0)
+    assert recording.done == ["eof"]
+
+
+@in_a_loop
+async def test_who_cannot_be_sent_to_holds_up_nobody_else(caplog: pytest.LogCaptureFixture) -> None:
+    (first, broken), (second, sound) = senders(2)
+    broken.write(b"answer")
+    first.write_eof()
+    sound.write(b"answer")
+    await asyncio.sleep(0)
+    assert second.done == [b"answer"]
+    assert "could not be sent" in caplog.text
 
 
 def test_everything_else_is_asked_of_the_transport() -> None:

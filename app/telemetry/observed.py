@@ -61,7 +61,7 @@ class Observed:
         """Counts and logs one request, which began at scope["state"]["started"], by time.perf_counter().
 
         To be called before the last of the answer leaves: who has it then finds it counted, whichever worker he asks.
-        And once its head is on its way: so the log, which is written next, comes after the answers of the same turn.
+        And once its head is written, so that the log, which is made next, comes after the answers of the same turn.
         """
         seconds = time.perf_counter() - scope["state"]["started"]
         count_request(scope["method"], route, status, seconds)

@@ -1,8 +1,11 @@
-"""What is sent in one turn of the event loop leaves together, at the turn's end."""
+"""What is written in one turn of the event loop leaves together, as the first thing of the next."""
 
 import asyncio
+import logging
 from collections.abc import Collection
 from typing import Any
+
+log = logging.getLogger("digits")
 
 LARGE_BYTES = 64 * 1024  # so much isn't held back
 
@@ -19,7 +22,7 @@ class Outbox:
         self._senders: list[Sender] = []
 
     def put(self, sender: "Sender") -> None:
-        """`sender` sends by the end of this turn."""
+        """`sender` sends at the beginning of the next turn."""
         if not self._senders:
             asyncio.get_running_loop().call_soon(self._send)
         self._senders.append(sender)
@@ -27,11 +30,14 @@ class Outbox:
     def _send(self) -> None:
         senders, self._senders = self._senders, []
         for each in senders:
-            each.send()
+            try:
+                each.send()
+            except Exception:  # whoever comes next has nothing to do with it
+                log.exception("an answer could not be sent")
 
 
 class Sender:
-    """A transport that holds what is written until the end of the event loop's turn: head and body are one packet.
+    """A transport that holds what is written until the event loop's next turn: head and body are one packet.
 
     But when no other request is under way (`tasks` are those that are), a lone client waits for nothing else: an answer
     that was written in two pieces, as uvicorn writes it, leaves with the second.
@@ -46,13 +52,15 @@ class Sender:
 
     def write(self, data: bytes) -> None:
         """As a transport's."""
-        if not self._held:
+        at_once = len(data) > LARGE_BYTES
+        if self._held:
+            self._held += data
+            at_once |= len(self._tasks) <= 1 or len(self._held) > LARGE_BYTES
+        else:
             self._held = data
             self._outbox.put(self)
-        else:
-            self._held += data
-            if len(self._tasks) <= 1 or len(self._held) > LARGE_BYTES:
-                self.send()
+        if at_once:
+            self.send()
 
     def send(self) -> None:
         """Hands what is held to the transport."""
@@ -61,9 +69,10 @@ class Sender:
             self._transport.write(held)
 
     def write_eof(self) -> None:
-        """As a transport's."""
+        """As a transport's; but what is written later goes nowhere, where a transport raises."""
         self.send()
         self._transport.write_eof()
+        self.lose()
 
     def close(self) -> None:
         """As a transport's."""
