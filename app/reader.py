@@ -303,8 +303,8 @@ class Reader:
     def _run_plain(self, scanlines: NDArray[np.uint8]) -> list[Rows | None]:
         """None for each that isn't left as it is."""
         if len(scanlines) == 1:
-            image = read_alone(scanlines)
-            return [None if image is None else self._run(image)[0]]
+            image = read_alone(scanlines[0])
+            return [None if image is None else self._run(image[np.newaxis])[0]]
         images, ready = read_together(scanlines)
         rows = iter(self._run(images if ready.all() else images[ready]) if ready.any() else ())
         return [next(rows) if is_ready else None for is_ready in ready.tolist()]

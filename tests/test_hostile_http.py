@@ -53,9 +53,9 @@ def test_who_is_turned_away_while_asked_to_go_on_takes_nobodys_answer(service: S
         bad, *good = (stack.enter_context(connected(service.url)) for _ in range(12))
         accepted(*good)
         with asleep(service):
-            bad.sendall(CHUNKED.replace(b"\r\n\r\n", b"\r\nExpect: 100-continue\r\n\r\nZZ\r\n"))
             for raw in good:
-                raw.sendall(HEALTHY)
+                raw.sendall(HEALTHY.replace(b"/healthz", b"/livez"))
+            bad.sendall(CHUNKED.replace(b"\r\n\r\n", b"\r\nExpect: 100-continue\r\n\r\nZZ\r\n"))
         assert [status_of(raw.recv(4096)) for raw in good] == [200] * len(good)
         assert status_of(received_to_the_end(bad)) == 400
 

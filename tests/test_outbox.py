@@ -1,4 +1,4 @@
-"""What is written in one turn of the event loop leaves together, at its end, and nothing of it is lost.
+"""What is written in one turn of the event loop leaves together, first thing in the next, and nothing of it is lost.
 
 The transport is not a real one: whether two pieces left as one can't be seen from the other end of a socket.
 """
@@ -57,7 +57,7 @@ def senders(count: int, under_way: int = 2) -> list[tuple[Recording, Sender]]:
 
 
 @in_a_loop
-async def test_all_answers_of_a_turn_leave_at_its_end_each_in_one_piece() -> None:
+async def test_all_answers_of_a_turn_leave_in_the_next_each_in_one_piece() -> None:
     pairs = senders(3)
     for number, (_, sender) in enumerate(pairs):
         sender.write(b"head %d " % number)

@@ -10,7 +10,6 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCy
 from app.errors import BrokenRequest, Overloaded, ServiceError, TooManyBytes, TooSlow
 from app.wire.gate import MAX_HEAD_BYTES, Gate
 from app.wire.one_write import OneWriteProtocol
-from app.wire.outbox import Sender
 
 END_OF_HEAD = b"\r\n\r\n"
 # Java's HttpClient and `curl --http2` offer another protocol with each request, and would take HTTP/1.1, too. httptools
@@ -78,7 +77,7 @@ class Connection(OneWriteProtocol):
 
     def eof_received(self) -> bool:  # type: ignore[override]
         """A client that has said all is still answered, if it is soon; one that breaks off in the middle has gone."""
-        cast(Sender, self.transport).send()  # where this says False the loop closes the socket, and asks no Sender
+        super().eof_received()
         if self.idle or self.cycle.more_body or self._refused:
             return False
         self.end_soon()

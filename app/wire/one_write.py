@@ -22,6 +22,10 @@ class OneWriteProtocol(HttpToolsProtocol):
         outbox: Outbox = self.config.outbox  # type: ignore[attr-defined]
         super().connection_made(Sender(transport, outbox, self.tasks))  # type: ignore[arg-type]
 
+    def eof_received(self) -> None:
+        # whatever is answered to this, the event loop may now close the socket past the transport that holds an answer
+        cast(Sender, self.transport).send()
+
     def connection_lost(self, exc: Exception | None) -> None:
         # uvicorn tells the last request that has arrived, which needn't be the one that is being answered
         cast(Sender, self.transport).lose()

@@ -52,14 +52,11 @@ class Sender:
 
     def write(self, data: bytes) -> None:
         """As a transport's."""
-        at_once = len(data) > LARGE_BYTES
-        if self._held:
-            self._held += data
-            at_once |= len(self._tasks) <= 1 or len(self._held) > LARGE_BYTES
-        else:
-            self._held = data
+        is_first = not self._held
+        if is_first:
             self._outbox.put(self)
-        if at_once:
+        self._held += data
+        if len(self._held) > LARGE_BYTES or (not is_first and len(self._tasks) <= 1):
             self.send()
 
     def send(self) -> None:
