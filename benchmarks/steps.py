@@ -14,7 +14,7 @@ STEPS = (KERNEL, HTTP, FORM, PNG, TASKS, NORMALIZE, MODEL, ANSWER, SEEN, REST)
 # A frame reads "function (path:line) text of that line". The innermost one that fits a rule decides, by the first
 # rule that it fits. uvloop and the parser are C, which has no frames here: the line that calls them stands for them.
 RULES = [
-    (r"/uvicorn/protocols/.*transport\.write\(|/app/wire/outbox\.py", KERNEL),
+    (r"/uvicorn/protocols/.*transport\.write\(|/app/wire/(outbox|one_call)\.py", KERNEL),
     (r"^HttpToolsProtocol\._start_asgi_task ", TASKS),
     (r"/uvicorn/|/app/wire/", HTTP),
     (r"/app/routes/plain_body\.py", FORM),

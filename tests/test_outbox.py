@@ -1,15 +1,20 @@
 """What is written in one turn of the event loop leaves together, first thing in the next, and nothing of it is lost.
 
-The transport is not a real one: whether two pieces left as one can't be seen from the other end of a socket.
+In the first half the transport is not a real one: whether two pieces left as one can't be seen from the other end of a
+socket. In the second they are the service's, with sockets, and what was sent past them is in its place.
 """
 
 import asyncio
+import socket
 from collections.abc import Callable, Coroutine
 from functools import wraps
 from typing import Any
 
 import pytest
+import uvloop
 
+from app.wire import outbox as module
+from app.wire.one_call import MOST
 from app.wire.outbox import LARGE_BYTES, Outbox, Sender
 
 
@@ -138,3 +143,107 @@ async def test_who_cannot_be_sent_to_holds_up_nobody_else(caplog: pytest.LogCapt
 def test_everything_else_is_asked_of_the_transport() -> None:
     ((_, sender),) = senders(1)
     assert sender.get_write_buffer_size() == 42
+
+
+class Connected:
+    """Connections of one outbox in the service's event loop: `senders`, and `clients` at their other ends."""
+
+    async def begin(self, count: int) -> None:
+        outbox, loop = Outbox(), asyncio.get_running_loop()
+        pairs = [socket.socketpair() for _ in range(count)]
+        self.clients = [ours for ours, _ in pairs]
+        self.transports = [(await loop.connect_accepted_socket(asyncio.Protocol, theirs))[0] for _, theirs in pairs]
+        self.senders = [Sender(each, outbox, range(2)) for each in self.transports]
+        for each in self.clients:
+            each.setblocking(False)
+
+    async def all_of(self, number: int) -> bytes:
+        """What client `number` is sent until the connection ends."""
+        self.transports[number].close()
+        received = b""
+        while part := await asyncio.wait_for(asyncio.get_running_loop().sock_recv(self.clients[number], 1 << 20), 20):
+            received += part
+        return received
+
+    def end(self) -> None:
+        for each in self.clients:
+            each.close()
+
+
+@pytest.fixture(params=["one call", "a call each"])
+def run(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    if request.param == "a call each":
+        monkeypatch.setattr(module, "one_call", lambda: None)
+
+    def run_test(count: int, test: Callable[[Connected], Coroutine[Any, Any, None]]) -> None:
+        async def connect_and_test() -> None:
+            connected = Connected()
+            await connected.begin(count)
+            try:
+                await test(connected)
+            finally:
+                connected.end()
+
+        uvloop.run(connect_and_test())
+
+    return run_test
+
+
+Run = Callable[[int, Callable[[Connected], Coroutine[Any, Any, None]]], None]
+
+
+def test_each_of_many_gets_its_own(run: Run) -> None:
+    async def test(connected: Connected) -> None:
+        for number, sender in enumerate(connected.senders):
+            sender.write(b"head %d " % number)
+            sender.write(b"body")
+        await asyncio.sleep(0.01)
+        for number in range(len(connected.senders)):
+            assert await connected.all_of(number) == b"head %d body" % number
+
+    run(MOST + 40, test)
+
+
+def test_who_was_sent_much_in_this_turn_gets_everything_once_and_in_order(run: Run) -> None:
+    async def test(connected: Connected) -> None:
+        first, second = connected.senders
+        large = bytes(range(256)) * 40_000  # more than a socket takes at once
+        first.write(b"head")
+        first.write(large)
+        first.write(b"tail")
+        second.write(b"answer")
+        await asyncio.sleep(0)
+        first.write(b"more")
+        second.write(b" and more")
+        await asyncio.sleep(0)
+        assert await connected.all_of(0) == b"head" + large + b"tailmore"
+        assert await connected.all_of(1) == b"answer and more"
+
+    run(2, test)
+
+
+def test_who_reads_slowly_gets_everything_and_holds_up_nobody(run: Run) -> None:
+    async def test(connected: Connected) -> None:
+        slow, quick = connected.senders
+        large = bytes(range(256)) * 250
+        for _ in range(40):  # the socket's room ends in the middle of one of them
+            slow.write(large)
+            quick.write(b"answer")
+            await asyncio.sleep(0)
+        assert connected.transports[0].get_write_buffer_size() > 0
+        assert connected.clients[1].recv(1000) == b"answer" * 40
+        assert await connected.all_of(0) == large * 40
+
+    run(2, test)
+
+
+def test_whose_client_has_gone_holds_up_nobody(run: Run) -> None:
+    async def test(connected: Connected) -> None:
+        connected.clients[1].close()
+        for sender in connected.senders:
+            sender.write(b"answer")
+        await asyncio.sleep(0.01)
+        assert connected.transports[1].is_closing()
+        assert [await connected.all_of(number) for number in (0, 2)] == [b"answer"] * 2
+
+    run(3, test)
