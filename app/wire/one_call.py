@@ -51,6 +51,9 @@ class OneCall:
         if self._call(setup, MOST, ctypes.byref(self._context)):
             raise OSError("the system refuses io_setup.")
         weakref.finalize(self, self._call, destroy, self._context).atexit = False
+        # asked for nothing; if only io_getevents were refused, whatever io_submit has sent would be sent once more
+        if any(self._call(each, self._context, 0, 0, None, None) for each in (self._submit, self._results_of)):
+            raise OSError("the system refuses io_submit or io_getevents.")
         self._writes = [_Write(number=number, operation=PWRITE) for number in range(MOST)]
         self._pointers = (ctypes.c_void_p * MOST)(*map(ctypes.addressof, self._writes))
         self._results = (ctypes.c_int64 * (4 * MOST))()  # for each: number, address, bytes or minus errno, 0
