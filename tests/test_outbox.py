@@ -8,6 +8,7 @@ import asyncio
 import socket
 from collections.abc import Callable, Coroutine
 from functools import wraps
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -170,26 +171,46 @@ class Connected:
             each.close()
 
 
+def run_connected(count: int, test: Callable[[Connected], Coroutine[Any, Any, None]]) -> None:
+    async def connect_and_test() -> None:
+        connected = Connected()
+        await connected.begin(count)
+        try:
+            await test(connected)
+        finally:
+            connected.end()
+
+    uvloop.run(connect_and_test())
+
+
 @pytest.fixture(params=["one call", "a call each"])
 def run(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     if request.param == "a call each":
         monkeypatch.setattr(module, "one_call", lambda: None)
-
-    def run_test(count: int, test: Callable[[Connected], Coroutine[Any, Any, None]]) -> None:
-        async def connect_and_test() -> None:
-            connected = Connected()
-            await connected.begin(count)
-            try:
-                await test(connected)
-            finally:
-                connected.end()
-
-        uvloop.run(connect_and_test())
-
-    return run_test
+    return run_connected
 
 
 Run = Callable[[int, Callable[[Connected], Coroutine[Any, Any, None]]], None]
+
+
+def test_all_answers_of_a_turn_are_given_to_one_call(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[list[bytes]] = []
+
+    def write(descriptors: list[int], packets: list[bytes]) -> list[int]:
+        assert len(set(descriptors)) == len(packets)
+        calls.append(packets)
+        return [0, 3, 7]
+
+    async def test(connected: Connected) -> None:
+        for sender in connected.senders:
+            sender.write(b"answer ")
+        await asyncio.sleep(0)
+        assert calls == [[b"answer "] * 3]
+        # what it didn't take leaves by the transport, and what it took doesn't
+        assert [await connected.all_of(number) for number in range(3)] == [b"answer ", b"wer ", b""]
+
+    monkeypatch.setattr(module, "one_call", lambda: SimpleNamespace(write=write))
+    run_connected(3, test)
 
 
 def test_each_of_many_gets_its_own(run: Run) -> None:
@@ -204,10 +225,11 @@ def test_each_of_many_gets_its_own(run: Run) -> None:
     run(MOST + 40, test)
 
 
-def test_who_was_sent_much_in_this_turn_gets_everything_once_and_in_order(run: Run) -> None:
+@pytest.mark.parametrize("size", [LARGE_BYTES, 10_000_000])  # a socket takes the one at once, and not the other
+def test_who_was_sent_much_in_this_turn_gets_everything_once_and_in_order(run: Run, size: int) -> None:
     async def test(connected: Connected) -> None:
         first, second = connected.senders
-        large = bytes(range(256)) * 40_000  # more than a socket takes at once
+        large = bytes(range(256)) * (size // 256)
         first.write(b"head")
         first.write(large)
         first.write(b"tail")
