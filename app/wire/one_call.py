@@ -45,7 +45,7 @@ class OneCall:
         if not numbers:
             raise OSError(f"expected 64-bit Linux on one of {', '.join(NUMBERS)}; this is {platform.platform()}.")
         setup, destroy, self._submit, self._results_of = numbers
-        self._call = ctypes.PyDLL(None).syscall  # keeps the interpreter's lock: nothing here waits
+        self._call = ctypes.PyDLL(None).syscall  # keeps the interpreter's lock: only io_destroy waits, 30 ms
         self._call.restype = ctypes.c_long
         self._context = ctypes.c_ulong()
         if self._call(setup, MOST, ctypes.byref(self._context)):
