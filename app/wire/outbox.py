@@ -73,8 +73,9 @@ class Sender:
 
     def may_bypass(self) -> bool:
         """Whether something is held that may go to the socket past the transport, which has nothing to send before."""
-        is_able = self.held and self.descriptor >= 0 and not self.is_closing()
-        return bool(is_able) and not self._transport.get_write_buffer_size()
+        if not self.held or self.descriptor < 0 or self.is_closing():
+            return False
+        return not self._transport.get_write_buffer_size()
 
     def write_eof(self) -> None:
         """As a transport's; but what is written later goes nowhere, where a transport raises."""
