@@ -106,7 +106,20 @@ def circled(page: Mask) -> None:
     cv2.ellipse(page, (56, 61), (53, 55), 3, 0, 360, 255, 2)
 
 
-@pytest.mark.parametrize("frame_it", [boxed, circled])
+def rim_in_pieces(page: Mask) -> None:
+    """Of a plate whose screws and edges cover some of it."""
+    for start in (10, 100, 190, 280):
+        cv2.ellipse(page, (56, 61), (48, 50), 0, start, start + 70, 255, 2)
+    for x, y in ((18, 61), (94, 61)):
+        cv2.circle(page, (x, y), 2, 255, -1)
+
+
+def plate_with_a_shadow(page: Mask) -> None:
+    cv2.circle(page, (56, 61), 45, 255, 2)
+    cv2.polylines(page, [np.array([[106, 6], [107, 115], [4, 116]])], False, 255, 3)
+
+
+@pytest.mark.parametrize("frame_it", [boxed, circled, rim_in_pieces, plate_with_a_shadow])
 def test_a_digit_in_a_drawn_frame_is_taken_without_it(frame_it: Callable[[Mask], None]) -> None:
     page = np.zeros((120, 110), np.uint8)
     frame_it(page)

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from app.images.box import Box
 from app.images.broken import mended
+from app.images.framed import framed
 from app.images.ink import Ink
 from app.images.normalize import Grey
 from app.images.opencv import cv2
@@ -22,9 +23,6 @@ GAP_AT_BORDER = 0.03  # the same, for a part that is cut by the picture's border
 OWN_HEIGHT, OWN_INK, OWN_OVERLAP = 0.6, 0.35, 0.3
 OWN_SPECK = 0.12  # of the main part's ink: a thin 1 beside a fat 0 has no more
 AT_BORDER, AT_BORDERS, FRAME, BAR = 0.3, 0.2, 0.1, 0.1  # how much less such a part counts as the main one
-FRAMED = (0.3, 0.75)  # of a drawn frame's height: a digit in it is so tall
-DRAWN = 0.45  # of what its outline encloses: a drawn frame has less ink, a panel that a digit stands on has more
-CONVEX = 0.9  # of the hull of a drawn frame: its outline encloses as much
 FLAT = 0.15  # of its width: a part that is lower, and level, is a bar
 UNDERLINE = 1.1  # of the width of the ink above it: a bar that is wider underlines it
 BROKEN = 0.8  # of the ink: where the digit has less, its strokes may be broken
@@ -97,35 +95,9 @@ def _main(parts: Parts, shape: tuple[int, ...]) -> int:
 
 
 def _unframed(parts: Parts) -> Parts:
-    """`parts`, where ink counts for nothing beside a digit that stands in a drawn circle or box.
-
-    Digits have parts in their boxes, too, where they are broken or outlined; but these leave less room around them, or
-    their outline is no convex one.
-    """
-    if len(parts.ink) <= 2:  # one part, and what is no ink: most pictures
-        return parts
-    frame = 1 + int((parts.boxes[1:, 2:] - parts.boxes[1:, :2]).prod(axis=1).argmax())
-    left, top, right, bottom = parts.boxes[frame].tolist()
-    held: NDArray[np.bool_] = ((parts.boxes - (left, top, right, bottom)) * (1, 1, -1, -1) > 0).all(axis=1)
-    held[0] = False
-    heights = held * (parts.boxes[:, 3] - parts.boxes[:, 1])
-    tallest = int(heights.argmax())
-    least, most = FRAMED
-    if not least * (bottom - top) < heights[tallest] < most * (bottom - top) or not _encloses(parts, frame, tallest):
-        return parts
-    return parts._replace(ink=np.where(held, parts.ink, 0.0))
-
-
-def _encloses(parts: Parts, frame: int, other: int) -> bool:
-    """Whether a part is drawn as a convex outline, up to the tremble of a hand, with the middle of another in it."""
-    shape = (parts.labels == frame).astype(np.uint8)
-    corner = parts.place[1].start, parts.place[0].start
-    (outline,), _ = cv2.findContours(shape, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE, offset=corner)
-    area = cv2.contourArea(outline)
-    if area < CONVEX * cv2.contourArea(cv2.convexHull(outline)) or cv2.countNonZero(shape) > DRAWN * area:
-        return False
-    x, y = parts.centres[other].tolist()
-    return bool(cv2.pointPolygonTest(outline, (x, y), False) > 0)
+    """`parts`, where ink counts for nothing beside a digit that stands in a frame."""
+    held = framed(parts) if len(parts.ink) > 2 else None  # else one part, and what is no ink: most pictures
+    return parts if held is None else parts._replace(ink=np.where(held, parts.ink, 0.0))
 
 
 def _joined(parts: Parts, main: int) -> tuple[list[int], Box]:
