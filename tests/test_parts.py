@@ -106,7 +106,20 @@ def circled(page: Mask) -> None:
     cv2.ellipse(page, (56, 61), (53, 55), 3, 0, 360, 255, 2)
 
 
-@pytest.mark.parametrize("frame_it", [boxed, circled])
+def rim_in_pieces(page: Mask) -> None:
+    """Of a plate whose screws and edges cover some of it."""
+    for start in (10, 100, 190, 280):
+        cv2.ellipse(page, (56, 61), (48, 50), 0, start, start + 70, 255, 2)
+    for x, y in ((18, 61), (94, 61)):
+        cv2.circle(page, (x, y), 2, 255, -1)
+
+
+def plate_with_a_shadow(page: Mask) -> None:
+    cv2.circle(page, (56, 61), 45, 255, 2)
+    cv2.polylines(page, [np.array([[106, 6], [107, 115], [4, 116]])], False, 255, 3)
+
+
+@pytest.mark.parametrize("frame_it", [boxed, circled, rim_in_pieces, plate_with_a_shadow])
 def test_a_digit_in_a_drawn_frame_is_taken_without_it(frame_it: Callable[[Mask], None]) -> None:
     page = np.zeros((120, 110), np.uint8)
     frame_it(page)
@@ -211,7 +224,19 @@ def segments(page: Mask) -> None:
         cv2.rectangle(page, (x, y), (right, bottom), 255, -1)
 
 
-@pytest.mark.parametrize("draw", [dotted, sparsely_dotted, segments])
+def hairline(page: Mask) -> None:
+    """A 3 of a fax: thin, and in five parts, some long, some far apart."""
+    for points in (
+        [[38, 24], [56, 20], [68, 28]],
+        [[70, 38], [66, 46], [60, 50]],
+        [[52, 55], [62, 58], [71, 66]],
+        [[73, 76], [70, 88], [62, 95]],
+        [[50, 98], [36, 93]],
+    ):
+        cv2.polylines(page, [np.array(points)], False, 255, 1)
+
+
+@pytest.mark.parametrize("draw", [dotted, sparsely_dotted, segments, hairline])
 def test_a_digit_of_broken_strokes_is_whole(draw: Callable[[Mask], None]) -> None:
     page = np.zeros((120, 110), np.uint8)
     draw(page)
@@ -227,4 +252,14 @@ def test_two_digits_close_together_are_no_broken_one() -> None:
     cv2.ellipse(page, (61, 60), (22, 34), 0, 0, 360, 255, 5)
     digit = digit_on(page)
     assert digit.box[0] > 32
+    assert digit.several
+
+
+def test_rows_of_digits_are_no_broken_one() -> None:
+    page = np.zeros((120, 110), np.uint8)
+    two = np.array([[0, 4], [14, 0], [19, 9], [0, 28], [20, 28]])
+    for corner in ((40, 30), (70, 30), (40, 68), (70, 68)):
+        cv2.polylines(page, [two + np.array(corner)], False, 255, 3)
+    digit = digit_on(page)
+    assert digit.box[3] - digit.box[1] < 35
     assert digit.several

@@ -6,6 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.images.box import Box
+from app.images.broken import mended
+from app.images.framed import framed
 from app.images.ink import Ink
 from app.images.normalize import Grey
 from app.images.opencv import cv2
@@ -21,16 +23,9 @@ GAP_AT_BORDER = 0.03  # the same, for a part that is cut by the picture's border
 OWN_HEIGHT, OWN_INK, OWN_OVERLAP = 0.6, 0.35, 0.3
 OWN_SPECK = 0.12  # of the main part's ink: a thin 1 beside a fat 0 has no more
 AT_BORDER, AT_BORDERS, FRAME, BAR = 0.3, 0.2, 0.1, 0.1  # how much less such a part counts as the main one
-FRAMED = (0.3, 0.75)  # of a drawn frame's height: a digit in it is so tall
-DRAWN = 0.45  # of what its outline encloses: a drawn frame has less ink, a panel that a digit stands on has more
-CONVEX = 0.9  # of the hull of a drawn frame: its outline encloses as much
 FLAT = 0.15  # of its width: a part that is lower, and level, is a bar
 UNDERLINE = 1.1  # of the width of the ink above it: a bar that is wider underlines it
 BROKEN = 0.8  # of the ink: where the digit has less, its strokes may be broken
-# Pixels: gaps in broken strokes are smaller; and of the digit's height: what it is broken into is lower, and a digit
-# beside another is not. Dots may be further apart.
-BREAKS = (5, 0.75), (11, 0.15)
-WHOLE = 0.9  # of the ink: so much the digit has when its gaps are closed
 OFF_CENTRE = 0.6  # how much less a part in a corner counts than one in the middle
 
 
@@ -43,7 +38,7 @@ class Digit(NamedTuple):
     cut: bool
 
 
-class _Parts(NamedTuple):
+class Parts(NamedTuple):
     """Connected ink. `labels`: int32, 0 for none, of that `place` in the picture where there is any.
 
     The other arrays have a row for each label, in coordinates of the picture.
@@ -65,7 +60,7 @@ def find_digit(ink: Ink) -> Digit | None:
     parts = _unframed(_parts(mask, ink.strength))
     members, box = _joined(parts, _main(parts, mask.shape))
     if len(members) < len(parts.ink) - 1 and parts.ink[members].sum() < BROKEN * parts.ink.sum():
-        parts, members, box = _mended(mask, ink.strength, parts) or (parts, members, box)
+        members, box = mended(mask, parts) or (members, box)
     chosen = np.zeros(len(parts.ink), np.uint8)
     chosen[members] = 255
     digit = np.zeros_like(mask)
@@ -73,7 +68,7 @@ def find_digit(ink: Ink) -> Digit | None:
     return Digit(digit, box, _several(parts, members), bool(parts.edges[members].any()))
 
 
-def _parts(mask: Grey, strength: Grey) -> _Parts:
+def _parts(mask: Grey, strength: Grey) -> Parts:
     x, y, across, down = cv2.boundingRect(mask)
     place = slice(y, y + down), slice(x, x + across)
     inked = mask[place] > 0
@@ -85,28 +80,10 @@ def _parts(mask: Grey, strength: Grey) -> _Parts:
     height, width = mask.shape
     edges = (boxes == (0, 0, width, height)).sum(axis=1)
     ink = np.bincount(labels[inked], weights=strength[place][inked], minlength=count).astype(np.float64)
-    return _Parts(place, labels, boxes, ink, centres + np.array([x, y]), edges)
+    return Parts(place, labels, boxes, ink, centres + np.array([x, y]), edges)
 
 
-def _mended(mask: Grey, strength: Grey, broken: _Parts) -> tuple[_Parts, list[int], Box] | None:
-    """The parts when gaps are closed, those of the digit and their box; None where the digit has no broken strokes.
-
-    So dotted and dashed strokes are read, and the segments of a display. Dotted paper goes on to the border.
-    """
-    highest = (broken.boxes[1:, 3] - broken.boxes[1:, 1]).max()
-    for gap, piece in BREAKS:
-        if highest > piece * mask.shape[0]:
-            continue
-        closed = cv2.morphologyEx(mask, cv2.MORPH_CLOSE, np.ones((gap, gap), np.uint8))
-        parts = _parts(closed, strength)
-        members, box = _joined(parts, _main(parts, mask.shape))
-        is_whole = parts.ink[members].sum() > WHOLE * parts.ink.sum() and not parts.edges[members].any()
-        if is_whole and highest < piece * (box[3] - box[1]):
-            return parts, members, box
-    return None
-
-
-def _main(parts: _Parts, shape: tuple[int, ...]) -> int:
+def _main(parts: Parts, shape: tuple[int, ...]) -> int:
     """The part with the most ink; bars and what touches the border, frames the picture or is in a corner count less."""
     size = np.array(shape[::-1])  # width, height
     sides = parts.boxes[:, 2:] - parts.boxes[:, :2]
@@ -117,39 +94,13 @@ def _main(parts: _Parts, shape: tuple[int, ...]) -> int:
     return 1 + int(weight[1:].argmax())
 
 
-def _unframed(parts: _Parts) -> _Parts:
-    """`parts`, where ink counts for nothing beside a digit that stands in a drawn circle or box.
-
-    Digits have parts in their boxes, too, where they are broken or outlined; but these leave less room around them, or
-    their outline is no convex one.
-    """
-    if len(parts.ink) <= 2:  # one part, and what is no ink: most pictures
-        return parts
-    frame = 1 + int((parts.boxes[1:, 2:] - parts.boxes[1:, :2]).prod(axis=1).argmax())
-    left, top, right, bottom = parts.boxes[frame].tolist()
-    held: NDArray[np.bool_] = ((parts.boxes - (left, top, right, bottom)) * (1, 1, -1, -1) > 0).all(axis=1)
-    held[0] = False
-    heights = held * (parts.boxes[:, 3] - parts.boxes[:, 1])
-    tallest = int(heights.argmax())
-    least, most = FRAMED
-    if not least * (bottom - top) < heights[tallest] < most * (bottom - top) or not _encloses(parts, frame, tallest):
-        return parts
-    return parts._replace(ink=np.where(held, parts.ink, 0.0))
+def _unframed(parts: Parts) -> Parts:
+    """`parts`, where ink counts for nothing beside a digit that stands in a frame."""
+    held = framed(parts) if len(parts.ink) > 2 else None  # else one part, and what is no ink: most pictures
+    return parts if held is None else parts._replace(ink=np.where(held, parts.ink, 0.0))
 
 
-def _encloses(parts: _Parts, frame: int, other: int) -> bool:
-    """Whether a part is drawn as a convex outline, up to the tremble of a hand, with the middle of another in it."""
-    shape = (parts.labels == frame).astype(np.uint8)
-    corner = parts.place[1].start, parts.place[0].start
-    (outline,), _ = cv2.findContours(shape, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE, offset=corner)
-    area = cv2.contourArea(outline)
-    if area < CONVEX * cv2.contourArea(cv2.convexHull(outline)) or cv2.countNonZero(shape) > DRAWN * area:
-        return False
-    x, y = parts.centres[other].tolist()
-    return bool(cv2.pointPolygonTest(outline, (x, y), False) > 0)
-
-
-def _joined(parts: _Parts, main: int) -> tuple[list[int], Box]:
+def _joined(parts: Parts, main: int) -> tuple[list[int], Box]:
     """The main part, which comes first, and those that are near enough to belong to it, and the box around them."""
     members = [main]
     left, top, right, bottom = parts.boxes[main].tolist()
@@ -174,7 +125,7 @@ def _joined(parts: _Parts, main: int) -> tuple[list[int], Box]:
         rest = far[::-1]
 
 
-def _several(parts: _Parts, members: list[int]) -> bool:
+def _several(parts: Parts, members: list[int]) -> bool:
     """Whether another part is a digit of its own: as tall as one, and no frame or shadow at the border."""
     main = members[0]
     heights = parts.boxes[:, 3] - parts.boxes[:, 1]
