@@ -1,16 +1,12 @@
 """A digit whose strokes are broken: dotted or dashed, a display's segments, thin lines of a fax or on rough paper."""
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 from numpy.typing import NDArray
 
 from app.images.box import Box
+from app.images.components import Parts
 from app.images.normalize import Grey
 from app.images.opencv import cv2
-
-if TYPE_CHECKING:
-    from app.images.parts import Parts
 
 # Pixels: the parts of a broken digit are no further from the next one. With the first alone, 67 of 100 digits of broken
 # hairlines are read, else 85.
@@ -23,7 +19,7 @@ STRAIGHT = 1.35
 WHOLE = 0.9  # of the ink: so much a broken digit has
 
 
-def mended(mask: Grey, parts: "Parts") -> tuple[list[int], Box] | None:
+def mended(mask: Grey, parts: Parts) -> tuple[list[int], Box] | None:
     """Those of the `parts` of `mask` that are a digit of broken strokes, and the box around them; None if none are.
 
     The one with the most ink comes first. Dotted paper goes on to the border.
@@ -35,7 +31,7 @@ def mended(mask: Grey, parts: "Parts") -> tuple[list[int], Box] | None:
     return None
 
 
-def _chain(mask: Grey, parts: "Parts", gap: int) -> NDArray[np.intp]:
+def _chain(mask: Grey, parts: Parts, gap: int) -> NDArray[np.intp]:
     """Those parts, with at most `gap` pixels from one to the next, that have the most ink together."""
     near = cv2.dilate(mask[parts.place], np.ones((gap, gap), np.uint8))
     chains = cv2.connectedComponents(near)[1]
@@ -46,7 +42,7 @@ def _chain(mask: Grey, parts: "Parts", gap: int) -> NDArray[np.intp]:
     return np.flatnonzero((chain_of == strongest) & (parts.ink > 0))
 
 
-def _as_a_digit(parts: "Parts", members: NDArray[np.intp], gap: int) -> tuple[list[int], Box] | None:
+def _as_a_digit(parts: Parts, members: NDArray[np.intp], gap: int) -> tuple[list[int], Box] | None:
     """`members` and the box around them, where a digit that is broken with such a `gap` has such parts."""
     boxes = parts.boxes[members]
     left, top = boxes[:, :2].min(axis=0).tolist()
@@ -60,7 +56,7 @@ def _as_a_digit(parts: "Parts", members: NDArray[np.intp], gap: int) -> tuple[li
     return members[(-parts.ink[members]).argsort()].tolist(), (left, top, right, bottom)
 
 
-def _are_straight(parts: "Parts", members: NDArray[np.intp]) -> bool:
+def _are_straight(parts: Parts, members: NDArray[np.intp]) -> bool:
     """Whether the outlines of all of them are hardly longer than there and back between corners of their boxes."""
     chosen = np.zeros(len(parts.ink), np.uint8)
     chosen[members] = 1

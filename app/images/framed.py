@@ -1,14 +1,10 @@
 """A digit in a frame: a circle or a box drawn around it, the rim of a plate; whole or in pieces, with screws."""
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 from numpy.typing import NDArray
 
+from app.images.components import Parts
 from app.images.opencv import cv2
-
-if TYPE_CHECKING:
-    from app.images.parts import Parts
 
 FRAMED = (0.35, 0.8)  # of the height of the room in a frame: a digit in it is so tall
 TALL = 0.2  # of the height of all ink, of which a frame may have a shadow beside it: so tall is the digit at least
@@ -23,7 +19,7 @@ FILLS = 0.7  # of the box of the frame: the room of a frame has more, the loop o
 SPECK = 0.06  # of the digit's ink: less is a screw
 
 
-def framed(parts: "Parts") -> NDArray[np.bool_] | None:
+def framed(parts: Parts) -> NDArray[np.bool_] | None:
     """Which of `parts` are in a frame with a digit, bool (N,); None where there is no frame.
 
     Digits have parts in their boxes, too, where they are broken or outlined; but these leave less room around them, or
@@ -43,14 +39,14 @@ def framed(parts: "Parts") -> NDArray[np.bool_] | None:
     return None
 
 
-def _within(parts: "Parts", box: tuple[float, float, float, float]) -> NDArray[np.bool_]:
+def _within(parts: Parts, box: tuple[float, float, float, float]) -> NDArray[np.bool_]:
     left, top, right, bottom = box
     within: NDArray[np.bool_] = np.all((parts.boxes - (left, top, right, bottom)) * (1, 1, -1, -1) >= 0, axis=1)
     within[0] = False
     return within
 
 
-def _room_around(parts: "Parts", digit: int) -> NDArray[np.int32] | None:
+def _room_around(parts: Parts, digit: int) -> NDArray[np.int32] | None:
     """The outline, int32 (N, 1, 2), of the room that a frame leaves around `digit`; None where there is no frame."""
     left, top, right, bottom = parts.boxes[digit].tolist()
     beside = BESIDE * max(right - left, bottom - top)
@@ -70,7 +66,7 @@ def _room_around(parts: "Parts", digit: int) -> NDArray[np.int32] | None:
     return room if is_drawn and _fills(room, parts) else None
 
 
-def _fills(room: NDArray[np.int32], parts: "Parts") -> bool:
+def _fills(room: NDArray[np.int32], parts: Parts) -> bool:
     """Whether the parts around a room hardly go on beyond it, as the outline of a 6 does beyond its loop."""
     corner = parts.place[1].start, parts.place[0].start
     across, down = (room[:, 0] - np.array(corner)).T

@@ -3,10 +3,10 @@
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from app.images.box import Box
 from app.images.broken import mended
+from app.images.components import Parts, parts_of
 from app.images.framed import framed
 from app.images.ink import Ink
 from app.images.normalize import Grey
@@ -38,26 +38,12 @@ class Digit(NamedTuple):
     cut: bool
 
 
-class Parts(NamedTuple):
-    """Connected ink. `labels`: int32, 0 for none, of that `place` in the picture where there is any.
-
-    The other arrays have a row for each label, in coordinates of the picture.
-    """
-
-    place: tuple[slice, slice]
-    labels: NDArray[np.int32]
-    boxes: NDArray[np.int32]  # left, top, right, bottom
-    ink: NDArray[np.float64]  # strength, added up
-    centres: NDArray[np.float64]  # x, y
-    edges: NDArray[np.int64]  # how many of the picture's four edges are touched
-
-
 def find_digit(ink: Ink) -> Digit | None:
     """The main digit of a picture, or None where there is no ink."""
     mask = without_lines(ink.mask)
     if not mask.any():
         return None
-    parts = _unframed(_parts(mask, ink.strength))
+    parts = _unframed(parts_of(mask, ink.strength))
     members, box = _joined(parts, _main(parts, mask.shape))
     if len(members) < len(parts.ink) - 1 and parts.ink[members].sum() < BROKEN * parts.ink.sum():
         members, box = mended(mask, parts) or (members, box)
@@ -66,21 +52,6 @@ def find_digit(ink: Ink) -> Digit | None:
     digit = np.zeros_like(mask)
     digit[parts.place] = chosen[parts.labels]
     return Digit(digit, box, _several(parts, members), bool(parts.edges[members].any()))
-
-
-def _parts(mask: Grey, strength: Grey) -> Parts:
-    x, y, across, down = cv2.boundingRect(mask)
-    place = slice(y, y + down), slice(x, x + across)
-    inked = mask[place] > 0
-    # this algorithm takes 29 µs for 128x128, the default 90
-    count, labels, stats, centres = cv2.connectedComponentsWithStatsWithAlgorithm(
-        mask[place], 8, cv2.CV_32S, cv2.CCL_GRANA
-    )
-    boxes = np.concatenate([stats[:, :2], stats[:, :2] + stats[:, 2:4]], axis=1) + np.array([x, y, x, y])
-    height, width = mask.shape
-    edges = (boxes == (0, 0, width, height)).sum(axis=1)
-    ink = np.bincount(labels[inked], weights=strength[place][inked], minlength=count).astype(np.float64)
-    return Parts(place, labels, boxes, ink, centres + np.array([x, y]), edges)
 
 
 def _main(parts: Parts, shape: tuple[int, ...]) -> int:
