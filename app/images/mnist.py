@@ -78,8 +78,8 @@ def _with_usual_strokes(fine: Floats) -> Floats:
 def _missing(widths: Floats) -> int:
     """By how many pixels of the fine canvas strokes of such `widths`, in those of the result, are too thin.
 
-    Less than 0 where they are too thick, but no more than the thinnest of them can bear: else one in seven of the
-    digits of bold serif fonts loses its hairlines and is misread, and so one in 18.
+    Less than 0 where they are too thick, but no more than the thinnest of them can bear: else one in seven digits of
+    bold serif fonts is misread, its hairlines gone, and so one in 18.
     """
     typical = median(widths)
     change = round((min(max(typical, THINNEST), THICKEST) - typical) * FINE)
