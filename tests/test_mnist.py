@@ -36,6 +36,16 @@ def test_thin_and_thick_strokes_become_as_mnists_are() -> None:
     assert 60 < min(inks) < max(inks) < 140  # MNIST's sevens: 90 on average
 
 
+@pytest.mark.parametrize("hairline", [12, 13])
+def test_thick_strokes_are_made_thinner_only_as_far_as_their_hairlines_bear(hairline: int) -> None:
+    """A 0 as bold serif fonts have it: its sides are 50 pixels thick, and above and below it is thin."""
+    pixels = np.zeros((400, 300), np.uint8)
+    cv2.ellipse(pixels, (150, 200), (100, 140), 0, 0, 360, 255, -1, cv2.LINE_AA)
+    cv2.ellipse(pixels, (150, 200), (50, 140 - hairline), 0, 0, 360, 0, -1, cv2.LINE_AA)
+    image = fit(pixels).image
+    assert min(image[:14, 14].max(), image[14:, 14].max()) > 200
+
+
 @pytest.mark.parametrize("slant", [-1.2, -0.8, 0.0, 0.8, 1.2])
 def test_a_digit_slants_no_more_than_mnists_do(slant: float) -> None:
     moments = cv2.moments(fit(seven(12, slant)).image)

@@ -126,6 +126,12 @@ def broad_zero(shape: Grey) -> None:
     cv2.ellipse(shape, (50, 50), (20, 5), 0, 0, 360, 0, -1)
 
 
+def bold_serif_zero(shape: Grey) -> None:
+    """Thick at its sides, and thin above and below."""
+    cv2.ellipse(shape, (50, 50), (32, 40), 0, 0, 360, 255, -1)
+    cv2.ellipse(shape, (50, 50), (11, 33), 0, 0, 360, 0, -1)
+
+
 def fat_one(shape: Grey) -> None:
     cv2.line(shape, (50, 20), (50, 80), 255, 17)
 
@@ -134,7 +140,7 @@ def drawn_box(shape: Grey) -> None:
     cv2.rectangle(shape, (20, 20), (80, 80), 255, 6)
 
 
-@pytest.mark.parametrize("draw", [fat_zero, broad_zero, fat_one, drawn_box])
+@pytest.mark.parametrize("draw", [fat_zero, broad_zero, bold_serif_zero, fat_one, drawn_box])
 def test_a_thick_digit_is_read_itself_and_not_its_inside(draw: Callable[[Grey], None]) -> None:
     shape = np.zeros((100, 100), np.uint8)
     draw(shape)
