@@ -196,6 +196,19 @@ def test_a_form_has_boxes_side_by_side_or_apart(service: httpx.Client, known: Kn
     assert read(service, sheet.seen())["text"] == "90417526"
 
 
+@pytest.mark.parametrize("weight", [0.6, 0.8])
+def test_digits_may_touch_the_boxes_of_a_form(service: httpx.Client, known: Known, weight: float) -> None:
+    sheet = Sheet(760, 150, known)
+    for place, digit in enumerate("30582746"):
+        left, top, right, bottom = sheet.write(digit, 45 + 88 * place, 50, 52, 0)[0]
+        middle = (left + right) // 2
+        box = (middle - 35, top - 15), (middle + 35, bottom - 2)  # which the digit just reaches beyond
+        side = np.zeros(sheet.ink.shape, np.float32)
+        cv2.rectangle(side, *box, weight, 2)
+        sheet.ink = np.maximum(sheet.ink, side)
+    assert read(service, sheet.seen())["text"] == "30582746"
+
+
 def test_lines_may_be_ruled_and_climb(service: httpx.Client, known: Known) -> None:
     sheet = Sheet(760, 260, known)
     for base, text in ((70, "48210"), (140, "7739"), (210, "60254")):

@@ -9,6 +9,7 @@ import pytest
 
 from app.errors import BlankPicture, ServiceError, TooManyDigits
 from app.images import closeup
+from app.images.boxed import without_boxes
 from app.images.cuts import find_seams
 from app.images.flat import flat_ink
 from app.images.ink import Ink
@@ -60,6 +61,25 @@ def test_ruled_lines_and_boxes_go_and_what_crosses_them_stays() -> None:
     assert (rest[30:33] == 0).all()
     assert (rest[:, 100:103] == 0).all()
     assert (rest[40:100, 200:206] == 255).all()
+
+
+def test_a_box_goes_from_around_the_digit_that_touches_it() -> None:
+    mask = np.zeros((100, 90), np.uint8)
+    cv2.rectangle(mask, (10, 10), (70, 80), 255, 2)
+    box = mask > 0
+    mask[30:36, 11:50] = mask[30:81, 44:50] = 255  # a 7 from its left to its lower side
+    rest = without_boxes(mask, 50)
+    assert (rest[36:80, 44:50] == 255).all()
+    assert (rest[30:36, 12:50] == 255).all()
+    assert np.count_nonzero(rest[box]) < 0.1 * np.count_nonzero(box)
+
+
+@pytest.mark.parametrize("thick", [2, 6, 12])
+def test_what_is_round_or_empty_is_no_box(thick: int) -> None:
+    mask = np.zeros((100, 200), np.uint8)
+    cv2.ellipse(mask, (50, 50), (24, 28), 0, 0, 360, 255, thick)
+    cv2.rectangle(mask, (110, 22), (150, 78), 255, thick)
+    assert (without_boxes(mask, 56) == mask).all()
 
 
 @pytest.mark.parametrize("paper", ["black", "white", "paper", "slate"])

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.errors import BlankPicture
+from app.images.boxed import without_boxes
 from app.images.fit import BLANK_LEVEL
 from app.images.flat import flat_ink
 from app.images.ink import Ink
@@ -69,7 +70,7 @@ def look_close(grey: Grey, dark: bool) -> CloseUp:
         closer = min(DIGIT_HEIGHT / height * zoom, closest)
         height, zoom = height * closer / zoom, closer
         ink = _ink(zoomed(grey, zoom), dark, STROKE_OF_DIGIT * height)
-        found = _components(without_ruling(_mask(ink), height))
+        found = _components(without_ruling(without_boxes(_mask(ink), height), height))
         height = _height(found)
         if zoom == closest or abs(math.log(height / DIGIT_HEIGHT)) < NEAR_ENOUGH:
             break
