@@ -82,6 +82,15 @@ def test_what_is_round_or_empty_is_no_box(thick: int) -> None:
     assert (without_boxes(mask, 56) == mask).all()
 
 
+def test_more_boxes_than_any_form_has_stay() -> None:
+    box = np.zeros((40, 40), np.uint8)
+    cv2.rectangle(box, (4, 4), (34, 34), 255, 1)
+    box[12:28, 18:20] = 255
+    form, wall = np.tile(box, (20, 25)), np.tile(box, (25, 25))
+    assert np.count_nonzero(without_boxes(form, 26)) < 0.5 * np.count_nonzero(form)
+    assert (without_boxes(wall, 26) == wall).all()
+
+
 @pytest.mark.parametrize("paper", ["black", "white", "paper", "slate"])
 def test_the_true_digits_are_among_the_groups(mnist: Dataset, paper: str) -> None:
     random = np.random.default_rng(7)

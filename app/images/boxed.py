@@ -17,6 +17,7 @@ SIDE = 0.1  # of a digit's height: a box has its sides so near its border, and w
 COVERED = 0.9  # of each side: that much is ink, where a round 0 has two thirds
 CLEAR = 0.35  # of what is as deep again: ink, at most, in the mean; fat type has more, and a meter's dark window
 HELD = 0.01  # of what is deeper: ink, at least; else it may be a square 0
+MOST = 512  # boxes: what has more is no form that can be read, and each takes 0.1 ms
 THICKER = 3  # pixels more than a side: there a stroke goes through
 
 
@@ -34,6 +35,8 @@ def without_boxes(mask: Grey, height: float) -> Grey:
     rest, side = mask.copy(), max(3, round(SIDE * height))
     found = cv2.connectedComponentsWithStats(runs)[2][1:, :4]
     of_its_size = ((found[:, 2:] >= run) & (found[:, 2:] <= np.array(LARGEST) * height)).all(axis=1)
+    if of_its_size.sum() > MOST:
+        return mask
     for left, top, width, tall in found[of_its_size].tolist():
         place = slice(top + 1, top + tall - 1), slice(left + 1, left + width - 1)  # without what the dilation has added
         if _is_box(mask[place] > 0, side):
