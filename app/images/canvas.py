@@ -1,4 +1,4 @@
-"""28x28 grey pixels that are a NumPy array and a picture of Pillow's at once."""
+"""Grey pixels that are a NumPy array and a picture of Pillow's at once."""
 
 import threading
 
@@ -9,8 +9,8 @@ from app.images.normalize import SIDE
 
 
 class Canvas(threading.local):
-    """One for each thread. `pixels`, uint8 (28, 28), and `image` are the same memory, so nothing is copied or made."""
+    """One for each thread. `pixels`, uint8 (height, 28), and `image` are the same memory: nothing is copied or made."""
 
-    def __init__(self) -> None:
-        self.pixels = np.zeros((SIDE, SIDE), np.uint8)
-        self.image = Image.frombuffer("L", (SIDE, SIDE), self.pixels, "raw", "L", 0, 1)
+    def __init__(self, height: int = SIDE) -> None:
+        self.pixels = np.zeros((height, SIDE), np.uint8)
+        self.image = Image.frombuffer("L", (SIDE, height), self.pixels, "raw", "L", 0, 1)

@@ -37,13 +37,12 @@ def looks_like_mnist(image: Grey) -> bool:
 
 def look_like_mnist(images: Grey) -> NDArray[np.bool_]:
     """What `looks_like_mnist` says of each of `images`, uint8 (N, 28, 28), as bool (N,): 0.8 µs each among 64."""
-    mass, right, down = MOMENTS @ images.reshape(-1, PIXELS).astype(np.float32).T
+    moments = MOMENTS @ images.reshape(-1, PIXELS).astype(np.float32).T
     inked = _bits(images != 0)  # (N, 28)
-    height, width = _extent(_bits(inked != 0)), _extent(np.bitwise_or.reduce(inked, axis=1))
-    longest = np.maximum(height, width)
-    fits = (longest >= LONGEST - 1) & (longest <= LONGEST)
-    most = ROUNDED * mass
-    seen: NDArray[np.bool_] = fits & (np.abs(right) <= most) & (np.abs(down) <= most)
+    height_and_width = _extent(np.array([_bits(inked != 0), np.bitwise_or.reduce(inked, axis=1)]))
+    longest = height_and_width.max(axis=0)
+    off = np.abs(moments[1:]).max(axis=0)
+    seen: NDArray[np.bool_] = (longest >= LONGEST - 1) & (longest <= LONGEST) & (off <= ROUNDED * moments[0])
     return seen
 
 
