@@ -2,7 +2,6 @@
 
 import struct
 import zlib
-from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -91,15 +90,9 @@ def _together(rows: NDArray[np.uint8]) -> Grey:
     count = len(rows)
     apart = np.zeros((count, 1 + SIDE, 1 + SIDE), np.uint8)
     apart[:, 1:] = rows
-    canvas = _canvas_for(count)
+    canvas = Canvas(count * (1 + SIDE))
     canvas.image.frombytes(_framed(apart.tobytes()), "zip", PILLOW_ARGUMENTS)
-    return canvas.pixels.reshape(count, 1 + SIDE, SIDE)[:, 1:].copy()
-
-
-@lru_cache(maxsize=AT_ONCE)
-def _canvas_for(count: int) -> Canvas:
-    """For so many pictures: Pillow takes 6 µs to make one, and more when its code isn't in the caches."""
-    return Canvas(count * (1 + SIDE))
+    return canvas.pixels.reshape(count, 1 + SIDE, SIDE)[:, 1:]
 
 
 def _framed(scanlines: bytes) -> bytes:
