@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from app.images.normalize import Grey
 from app.images.opencv import cv2
+from app.images.ruled import erased
 
 # Of a digit's height: a box is made of straight runs as long as the first, for a digit may fill it, and is no larger
 # across and down than the others: the sides of larger ones are as long as ruled lines.
@@ -18,7 +19,6 @@ COVERED = 0.9  # of each side: that much is ink, where a round 0 has two thirds
 CLEAR = 0.35  # of what is as deep again: ink, at most, in the mean; fat type has more, and a meter's dark window
 HELD = 0.01  # of what is deeper: ink, at least; else it may be a square 0
 MOST = 512  # boxes: what has more is no form that can be read, and each takes 0.1 ms
-THICKER = 3  # pixels more than a side: there a stroke goes through
 
 
 def without_boxes(mask: Grey, height: float) -> Grey:
@@ -40,8 +40,8 @@ def without_boxes(mask: Grey, height: float) -> Grey:
     for left, top, width, tall in found[of_its_size].tolist():
         place = slice(top + 1, top + tall - 1), slice(left + 1, left + width - 1)  # without what the dilation has added
         if _is_box(mask[place] > 0, side):
-            levelled = _erased(mask[place], level[place], side)
-            rest[place] = _erased(levelled.T, upright[place].T, side).T
+            levelled = _without_sides(mask[place], level[place], side)
+            rest[place] = _without_sides(levelled.T, upright[place].T, side).T
     return rest
 
 
@@ -56,11 +56,9 @@ def _is_box(ink: NDArray[np.bool_], side: int) -> bool:
     )
 
 
-def _erased(ink: Grey, level: Grey, side: int) -> Grey:
+def _without_sides(ink: Grey, level: Grey, side: int) -> Grey:
     """`ink` of a box without its upper and its lower side, of `level` runs, but for the strokes that cross them."""
     lines = level.copy()
     lines[side:-side] = 0
     thickness = max(cv2.countNonZero(lines[:side]), cv2.countNonZero(lines[-side:])) / ink.shape[1]
-    through = np.ones((round(thickness) + THICKER, 1), np.uint8)
-    strokes = cv2.morphologyEx(ink, cv2.MORPH_OPEN, through, borderType=cv2.BORDER_CONSTANT, borderValue=0)
-    return np.where(lines > 0, strokes, ink).astype(np.uint8)
+    return erased(ink, lines, thickness, goes_on=False)

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.images.box import Box
-from app.images.components import Parts
+from app.images.components import Parts, around
 from app.images.normalize import Grey
 from app.images.opencv import cv2
 
@@ -45,8 +45,7 @@ def _chain(mask: Grey, parts: Parts, gap: int) -> NDArray[np.intp]:
 def _as_a_digit(parts: Parts, members: NDArray[np.intp], gap: int) -> tuple[list[int], Box] | None:
     """`members` and the box around them, where a digit that is broken with such a `gap` has such parts."""
     boxes = parts.boxes[members]
-    left, top = boxes[:, :2].min(axis=0).tolist()
-    right, bottom = boxes[:, 2:].max(axis=0).tolist()
+    left, top, right, bottom = around(boxes)
     size = max(right - left, bottom - top)
     widest, highest = (boxes[:, 2:] - boxes[:, :2]).max(axis=0).tolist()
     if parts.edges[members].any() or highest > PIECE * (bottom - top) or widest > PIECE * size:
@@ -58,9 +57,7 @@ def _as_a_digit(parts: Parts, members: NDArray[np.intp], gap: int) -> tuple[list
 
 def _are_straight(parts: Parts, members: NDArray[np.intp]) -> bool:
     """Whether the outlines of all of them are hardly longer than there and back between corners of their boxes."""
-    chosen = np.zeros(len(parts.ink), np.uint8)
-    chosen[members] = 1
-    outlines = cv2.findContours(chosen[parts.labels], cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)[0]
+    outlines = cv2.findContours(parts.drawn(members), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)[0]
     around = sum(cv2.arcLength(outline, True) for outline in outlines)
     sides = parts.boxes[members, 2:] - parts.boxes[members, :2] - 1
     return bool(around / 2 < STRAIGHT * np.hypot(*sides.T).sum())

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from app.images.box import Box
 from app.images.normalize import Grey
 from app.images.opencv import cv2
 
@@ -22,6 +23,18 @@ class Parts(NamedTuple):
     centres: NDArray[np.float64]  # x, y
     edges: NDArray[np.int64]  # how many of the picture's four edges are touched
 
+    @property
+    def corner(self) -> tuple[int, int]:
+        """Left and top of `place`."""
+        down, across = self.place
+        return across.start, down.start
+
+    def drawn(self, chosen: NDArray[np.intp] | NDArray[np.bool_] | list[int]) -> Grey:
+        """The `chosen` ones as uint8 of the size of `place`, 255 where they are."""
+        inked = np.zeros(len(self.ink), np.uint8)
+        inked[chosen] = 255
+        return inked[self.labels]
+
 
 def parts_of(mask: Grey, strength: Grey) -> Parts:
     """Those of `mask`, uint8 (height, width), 0 for none and with some; `strength` is of the same shape."""
@@ -37,3 +50,10 @@ def parts_of(mask: Grey, strength: Grey) -> Parts:
     edges = (boxes == (0, 0, width, height)).sum(axis=1)
     ink = np.bincount(labels[inked], weights=strength[place][inked], minlength=count).astype(np.float64)
     return Parts(place, labels, boxes, ink, centres + np.array([x, y]), edges)
+
+
+def around(boxes: NDArray[np.int32]) -> Box:
+    """The box around `boxes`, (N, 4), N at least 1: left, top, right, bottom of each."""
+    left, top = boxes[:, :2].min(axis=0).tolist()
+    right, bottom = boxes[:, 2:].max(axis=0).tolist()
+    return left, top, right, bottom

@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from app.images.components import Parts
+from app.images.components import Parts, around
 from app.images.opencv import cv2
 
 FRAMED = (0.35, 0.8)  # of the height of the room in a frame: a digit in it is so tall
@@ -25,8 +25,7 @@ def framed(parts: Parts) -> NDArray[np.bool_] | None:
     Digits have parts in their boxes, too, where they are broken or outlined; but these leave less room around them, or
     the room is no convex one.
     """
-    left, top = parts.boxes[1:, :2].min(axis=0).tolist()
-    right, bottom = parts.boxes[1:, 2:].max(axis=0).tolist()
+    left, top, right, bottom = around(parts.boxes[1:])
     inner = _within(parts, (left + 1, top + 1, right - 1, bottom - 1))
     inner &= parts.boxes[:, 3] - parts.boxes[:, 1] > TALL * (bottom - top)
     if not inner.any():
@@ -55,8 +54,7 @@ def _room_around(parts: Parts, digit: int) -> NDArray[np.int32] | None:
     frame[0] = False
     if not _is_around(parts.boxes[frame], left, top, right, bottom):  # spares most pictures the rest
         return None
-    points = cv2.findNonZero(frame[parts.labels].astype(np.uint8))
-    points = points.reshape(-1, 2) + np.array([parts.place[1].start, parts.place[0].start], np.int32)
+    points = cv2.findNonZero(parts.drawn(frame)).reshape(-1, 2) + np.array(parts.corner, np.int32)
     room = _nearest(points, (left + right) / 2, (top + bottom) / 2)
     area = cv2.contourArea(room)
     least, most = FRAMED
@@ -68,19 +66,17 @@ def _room_around(parts: Parts, digit: int) -> NDArray[np.int32] | None:
 
 def _fills(room: NDArray[np.int32], parts: Parts) -> bool:
     """Whether the parts around a room hardly go on beyond it, as the outline of a 6 does beyond its loop."""
-    corner = parts.place[1].start, parts.place[0].start
-    across, down = (room[:, 0] - np.array(corner)).T
-    boxes = parts.boxes[parts.labels[down, across]]
-    width, height = (boxes[:, 2:].max(axis=0) - boxes[:, :2].min(axis=0)).tolist()
-    _, _, room_width, room_height = cv2.boundingRect(room)
-    return bool(room_width * room_height > FILLS * width * height)
+    across, down = (room[:, 0] - np.array(parts.corner)).T
+    left, top, right, bottom = around(parts.boxes[parts.labels[down, across]])
+    _, _, width, height = cv2.boundingRect(room)
+    return bool(width * height > FILLS * (right - left) * (bottom - top))
 
 
 def _is_around(boxes: NDArray[np.int32], left: int, top: int, right: int, bottom: int) -> bool:
     """Whether some of `boxes` are further to each side than these edges."""
     if not len(boxes):
         return False
-    (x0, y0), (x1, y1) = boxes[:, :2].min(axis=0).tolist(), boxes[:, 2:].max(axis=0).tolist()
+    x0, y0, x1, y1 = around(boxes)
     return bool(x0 < left and y0 < top and x1 > right and y1 > bottom)
 
 

@@ -47,10 +47,8 @@ def find_digit(ink: Ink) -> Digit | None:
     members, box = _joined(parts, _main(parts, mask.shape))
     if len(members) < len(parts.ink) - 1 and parts.ink[members].sum() < BROKEN * parts.ink.sum():
         members, box = mended(mask, parts) or (members, box)
-    chosen = np.zeros(len(parts.ink), np.uint8)
-    chosen[members] = 255
     digit = np.zeros_like(mask)
-    digit[parts.place] = chosen[parts.labels]
+    digit[parts.place] = parts.drawn(members)
     return Digit(digit, box, _several(parts, members), bool(parts.edges[members].any()))
 
 

@@ -23,7 +23,7 @@ def without_ruling(mask: Grey, height: float) -> Grey:
         sides, width_of_sides = _lines(mask.T, height, BETWEEN)
         upright = upright | _between(sides.T, level).T
         width = max(width, width_of_sides)
-    return _erased(_erased(mask, level, thickness).T, upright, width).T.copy()
+    return erased(erased(mask, level, thickness).T, upright, width).T.copy()
 
 
 def _lines(mask: Grey, height: float, shortest: float) -> tuple[Grey, float]:
@@ -57,10 +57,14 @@ def _between(upright: Grey, level: Grey) -> Grey:
     return np.where(chosen[labels], 255, 0).astype(np.uint8)
 
 
-def _erased(mask: Grey, lines: Grey, thickness: float) -> Grey:
-    """`mask` without its level `lines`, but for where it is thicker than they are: there a stroke goes through."""
+def erased(mask: Grey, lines: Grey, thickness: float, goes_on: bool = True) -> Grey:
+    """`mask` without its level `lines`, but for where it is thicker than they are: there a stroke goes through.
+
+    Whether strokes and lines that reach the borders of `mask` may be as thick as they like beyond: `goes_on`.
+    """
     if not lines.any():
         return mask
+    beyond = {} if goes_on else {"borderType": cv2.BORDER_CONSTANT, "borderValue": 0}
     thicker = np.ones((round(thickness) + THICKER, 1), np.uint8)
-    strokes = cv2.morphologyEx(mask, cv2.MORPH_OPEN, thicker)
+    strokes = cv2.morphologyEx(mask, cv2.MORPH_OPEN, thicker, **beyond)
     return np.where(lines > 0, strokes, mask).astype(np.uint8)
