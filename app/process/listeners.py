@@ -13,6 +13,12 @@ from app.settings import Settings
 # Connections that may wait to be accepted, for instance while Python is still importing.
 BACKLOG = 2048
 
+# libuv accepts one connection a turn from a listener, and a turn may be a call of the model for a hundred pictures. Of
+# 256 clients that came at once beside a full load, the last was accepted after 300 ms, with eight copies of the socket
+# after 55. Where each request takes a connection of its own, 64 at a time, it costs 82 µs of CPU instead of 91; a lone
+# client's 1% more.
+ACCEPTED_A_TURN = 8
+
 # From Linux's asm-generic/socket.h and linux/filter.h: a program that drops every packet with the flag SYN, which is
 # bit 1 of byte 13 of a TCP header, and lets all others through.
 SO_ATTACH_FILTER, SO_DETACH_FILTER = 26, 27
@@ -43,6 +49,11 @@ def listen(settings: Settings) -> list[socket.socket]:
     except (OSError, UnicodeError) as error:
         raise AddressError(f"can't listen on {host}, port {port}: {error}.") from error
     return sockets
+
+
+def several_a_turn(listeners: list[socket.socket]) -> list[socket.socket]:
+    """The listeners and copies of them: as many as connections are to be accepted a turn of the event loop."""
+    return [*listeners, *(each.dup() for each in listeners for _ in range(ACCEPTED_A_TURN - 1))]
 
 
 def admit_nobody_new(listener: socket.socket) -> None:

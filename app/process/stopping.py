@@ -14,7 +14,7 @@ from functools import partial
 import uvicorn
 
 from app.process.lifecycle import Lifecycle
-from app.process.listeners import admit_nobody_new, somebody_waits
+from app.process.listeners import admit_nobody_new, several_a_turn, somebody_waits
 from app.process.orphans import Orphans
 from app.process.signals import leave
 from app.wire.connection import Connection, LastConnection
@@ -79,7 +79,7 @@ class StoppingServer(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begins to serve."""
-        await super().startup(sockets)
+        await super().startup(several_a_turn(sockets or []))
         self._lifecycle.mark_serving()
 
     def hear(self, number: int) -> None:
