@@ -20,8 +20,9 @@ class _Waiting:
 
 
 # Requests beyond which sharing a call buys little: a row costs 47 µs alone, 15 among 4, 4.5 among 32, 4.0 among 64 and
-# 3.6 among 1024.
-ENOUGH = 64
+# 3.6 among 1024. Ending at 64, 96 connections had calls of 85 and of 8 in turn, and 128 of 115 and of 12, where it is
+# now one call for all: 51 → 47 and 49 → 46 µs of CPU a request, p99 6.9 → 5.0 and 8.6 → 6.5 ms.
+ENOUGH = 128
 
 
 class Batcher(Generic[Answers]):
