@@ -280,8 +280,9 @@ rounds, the rest is of the last. Every answer is a 200."""
 WORKERS = f"""## Two workers
 
 Nothing is pinned: workers and wrk share the two CPUs. Checked in the same way. One worker and two in turn, each
-started anew; of {PAIRS} rounds the one in the middle. 64 connections leave each of two workers half the company that
-one has, so its calls of the model are half as long; {WORKERS_CONNECTIONS[-1]} connections fill those of either.
+started anew; of {PAIRS} rounds the one in the middle, of the memory the last. 64 connections leave each of two workers
+half the company that one has, so its calls of the model are half as long; {WORKERS_CONNECTIONS[-1]} connections
+fill those of either.
 What a worker does for its uploads, without a server and client, is done {{0}} times as fast by both CPUs as by one."""
 SOAK = """## Soak
 

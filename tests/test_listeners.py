@@ -2,7 +2,7 @@
 
 import asyncio
 import socket
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from itertools import pairwise
 from pathlib import Path
 
@@ -33,9 +33,10 @@ def test_of_those_who_wait_several_are_accepted_a_turn() -> None:
         loop = asyncio.get_running_loop()
         servers = [await loop.create_server(lambda: accepted, sock=each) for each in several_a_turn([listener])]
         after = [0]
-        while after[-1] < MANY:
-            await asyncio.sleep(0)
-            after.append(len(accepted.transports))
+        async with asyncio.timeout(10):
+            while after[-1] < MANY:
+                await asyncio.sleep(0)
+                after.append(len(accepted.transports))
         for server in servers:
             server.close()
         for transport in accepted.transports:
@@ -72,5 +73,8 @@ def listening(port: int) -> list[str]:
 
 def copies(pid: int, inode: str) -> int:
     """How many descriptors of a process are that socket."""
-    folder = Path(f"/proc/{pid}/fd")
-    return sum(descriptor.readlink() == Path(inode) for descriptor in folder.iterdir())
+    found = 0
+    for descriptor in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(FileNotFoundError):  # closed meanwhile
+            found += descriptor.readlink() == Path(inode)
+    return found

@@ -14,7 +14,7 @@ from functools import partial
 import uvicorn
 
 from app.process.lifecycle import Lifecycle
-from app.process.listeners import admit_nobody_new, several_a_turn, somebody_waits
+from app.process.listeners import BACKLOG, admit_nobody_new, several_a_turn, somebody_waits
 from app.process.orphans import Orphans
 from app.process.signals import leave
 from app.wire.connection import Connection, LastConnection
@@ -79,7 +79,7 @@ class StoppingServer(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begins to serve."""
-        await super().startup(several_a_turn(sockets or []))
+        await super().startup(sockets and several_a_turn(sockets))
         self._lifecycle.mark_serving()
 
     def hear(self, number: int) -> None:
@@ -139,13 +139,13 @@ class StoppingServer(uvicorn.Server):
             kind = self.config.http_protocol_class
             return kind(config=self.config, server_state=self.server_state, app_state=self.lifespan.state)  # type: ignore[call-arg]
 
-        return await self._loop.create_server(protocol, sock=listener)
+        return await self._loop.create_server(protocol, sock=listener, backlog=BACKLOG)
 
     async def _close_listeners(self, listeners: list[socket.socket]) -> None:
         for each in listeners:
             admit_nobody_new(each)
         while any(map(somebody_waits, listeners)) and self._time_left(ANSWER_SECONDS) > 0 and not self.force_exit:
-            await asyncio.sleep(0)  # libuv accepts one a turn, and who is left when it closes is reset
+            await asyncio.sleep(0)  # libuv accepts a few a turn, and who is left when it closes is reset
         for server in self.servers:
             server.close()
         for each in listeners:
