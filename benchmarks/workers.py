@@ -22,19 +22,20 @@ ROUNDS, TURN_SECONDS = 7, 1.0  # of each CPU alone, and both
 def workers(run: Run) -> None:
     """Two workers against one, in turn, nothing pinned: server and client share both CPUs."""
     loads: dict[tuple[int, int], list[Load]] = {(number, level): [] for level in CONNECTIONS for number in (1, 2)}
-    for _ in range(PAIRS):
+    exchange = exchanges.upload(run.images)
+    for turn in range(PAIRS):
+        say(f"  turn {turn + 1} of {PAIRS}")
         for number in (1, 2):
-            for level, load in zip(CONNECTIONS, _loads(run, number), strict=True):
+            for level, load in zip(CONNECTIONS, _loads(run, number, exchange), strict=True):
                 loads[number, level].append(load)
     for (number, level), found in loads.items():
         run.record(f"workers/{number}/{level}", sorted(found, key=lambda load: load.rate)[PAIRS // 2])
     run.figures["workers/two-cpus"] = two_cpus(run)
 
 
-def _loads(run: Run, number: int) -> list[Load]:
+def _loads(run: Run, number: int, exchange: exchanges.Exchange) -> list[Load]:
     """So many workers at all numbers of connections."""
     both = f"{run.server_cpu},{run.client_cpu}"
-    exchange = exchanges.upload(run.images)
     with running((*SERVICE.command, "--workers", str(number)), both, run.folder / f"workers-{number}.log") as server:
         server.wait_ready(number)
         client = Client(server, run.requests("upload", exchange), both)

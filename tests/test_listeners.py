@@ -11,7 +11,7 @@ import pytest
 import uvloop
 
 from app.process.listeners import ACCEPTED_A_TURN, several_a_turn
-from tests.support import running_service, workers_of
+from tests.support import LITERT, running_service, workers_of
 
 MANY = 4 * ACCEPTED_A_TURN
 
@@ -55,7 +55,7 @@ def test_of_those_who_wait_several_are_accepted_a_turn() -> None:
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_each_process_that_serves_listens_so_often(tmp_path: Path, tiny_models: Path, workers: int) -> None:
-    options = ("--engine", "litert", "--model-dir", str(tiny_models), "--workers", str(workers))
+    options = (*LITERT, "--model-dir", str(tiny_models), "--workers", str(workers))
     with running_service(tmp_path, *options, wait=False) as service:
         service.wait_until_ready(workers)
         processes = [service.process.pid] if workers == 1 else workers_of(service)

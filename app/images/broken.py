@@ -58,6 +58,6 @@ def _as_a_digit(parts: Parts, members: NDArray[np.intp], gap: int) -> tuple[list
 def _are_straight(parts: Parts, members: NDArray[np.intp]) -> bool:
     """Whether the outlines of all of them are hardly longer than there and back between corners of their boxes."""
     outlines = cv2.findContours(parts.drawn(members), cv2.RETR_LIST, cv2.CHAIN_APPROX_NONE)[0]
-    around = sum(cv2.arcLength(outline, True) for outline in outlines)
+    length = sum(cv2.arcLength(outline, True) for outline in outlines)
     sides = parts.boxes[members, 2:] - parts.boxes[members, :2] - 1
-    return bool(around / 2 < STRAIGHT * np.hypot(*sides.T).sum())
+    return bool(length / 2 < STRAIGHT * np.hypot(*sides.T).sum())
